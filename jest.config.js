@@ -1,0 +1,42 @@
+// The whole suite runs twice, on Express 5 and on Express 4 (an alias of the older version).
+const shared = {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+
+  // Sources and tests are ES modules; jose is ESM-only and loads as it is, untransformed.
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  restoreMocks: true,
+  errorOnDeprecated: true,
+}
+const sources = { '^(\\.{1,2}/.*)\\.js$': '$1' }
+
+/** @type {import('jest').Config} */
+export default {
+  projects: [
+    { ...shared, displayName: 'express 5', moduleNameMapper: sources },
+    {
+      ...shared,
+      displayName: 'express 4',
+      moduleNameMapper: { ...sources, '^express$': 'express4' },
+      // These never touch Express; once is enough.
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        '<rootDir>/test/(core/options|types|vectors|packaging|example|browser)',
+      ],
+    },
+  ],
+
+  // "babel" (Istanbul) counts a default option that no test left out as a branch; "v8" does not.
+  coverageProvider: 'babel',
+  collectCoverageFrom: ['src/**/*.ts'],
+}

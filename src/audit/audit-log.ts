@@ -1,0 +1,158 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { openContext, type Observer, type WritableContext } from '../core/context.js'
+import { onEvent } from '../core/events.js'
+import type { Guard } from '../core/guard.js'
+import type { Stateful } from '../core/lifecycle.js'
+import { callback, checkOptions, either, flag, oneOf, type OptionRule } from '../core/options.js'
+import { completionRecord, decisionRecord, eventRecord, type Completion } from './audit-log/records.js'
+import { Writer, type AuditLogger } from './audit-log/writer.js'
+
+export type { Completion } from './audit-log/records.js'
+export type { AuditLogger } from './audit-log/writer.js'
+
+export interface AuditLogOptions {
+  /** The service's own pino, or any `info/warn/error(record, message)`. @default pino on standard output, synchronous */
+  readonly logger?: AuditLogger
+  /**
+   * Which ends of requests are recorded; refusals always are. @default all but successful public routes, which are
+   * mostly probes
+   */
+  readonly completions?: 'all' | 'none' | ((completion: Completion) => boolean)
+  /** The id of a request, set in this process. @default `req.id` where something set it, else a random UUID */
+  readonly requestId?: (req: IncomingMessage) => string
+  /**
+   * Whether the messages of unexpected errors are recorded beside their type and stack. They may quote anything a
+   * caller sent. @default false
+   */
+  readonly errorMessages?: boolean
+}
+
+export type AuditLog = Guard & Stateful
+
+const logger: OptionRule = {
+  says: 'an object with the functions info, warn and error',
+  holds: (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    ['info', 'warn', 'error'].every(
+      (level) => typeof (value as Record<string, unknown>)[level] === 'function',
+    ),
+}
+
+/**
+ * Writes the evidence: one record for each refusal the moment it is made, one for each response when it has ended.
+ *
+ * Mount it first: what runs before it leaves no record. A record holds who (subject, client, address), what (method,
+ * route template, rule), when, and why. It never holds a token, key, cookie, query or body, and text from outside has
+ * its control characters replaced. A logger that throws is counted in `health()` and disturbs no request.
+ *
+ * **Not checked:** that the records arrive anywhere, and that nobody changes them there.
+ *
+ * Throws a `TypeError` for impossible or unknown options.
+ */
+export function auditLog(options: AuditLogOptions = {}): AuditLog {
+  checkOptions(
+    'auditLog',
+    options,
+    { logger, completions: either(oneOf('all', 'none'), callback), requestId: callback, errorMessages: flag },
+    {
+      genReqId: 'requestId',
+      autoLogging: 'completions',
+      redact: 'nothing: records hold no secrets to redact',
+    },
+  )
+  const { completions = isNotProbe, requestId, errorMessages = false } = options
+  const writer = new Writer(options.logger)
+  const observed = new WeakSet<WritableContext>()
+  const stopListening = onEvent((event) => {
+    writer.write(event.severity, eventRecord(event), event.event)
+  })
+
+  function auditLogMiddleware(
+    req: IncomingMessage,
+    res: ServerResponse,
+    next: (err?: unknown) => void,
+  ): void {
+    let context: WritableContext
+    try {
+      context = openContext(req, requestId)
+    } catch (problem) {
+      next(problem)
+      return
+    }
+    if (!observed.has(context)) {
+      observed.add(context)
+      observe(context, req, res)
+    }
+    next()
+  }
+
+  function observe(context: WritableContext, req: IncomingMessage, res: ServerResponse): void {
+    const observer: Observer = (decision) => {
+      if (decision.outcome === 'allow') return
+      const level = decision.outcome === 'fault' ? 'error' : 'warn'
+      writer.write(level, decisionRecord(decision, context, req, errorMessages), decision.reason)
+    }
+    context.decisions.forEach((decision) => {
+      observer(decision, context)
+    })
+    context.observe(observer)
+    if (completions === 'none') return
+    let ended = false
+    const end = (): void => {
+      if (ended) return
+      ended = true
+      complete(context, req, res)
+    }
+    res.once('finish', end)
+    res.once('close', end)
+  }
+
+  function complete(context: WritableContext, req: IncomingMessage, res: ServerResponse): void {
+    const completion = completionOf(context, res)
+    if (isWanted(completion))
+      writer.write('info', completionRecord(completion, context, req), 'request completed')
+  }
+
+  function isWanted(completion: Completion): boolean {
+    if (typeof completions !== 'function') return true
+    try {
+      return completions(completion)
+    } catch {
+      return true
+    }
+  }
+
+  return Object.assign(auditLogMiddleware, {
+    warmUp: () => Promise.resolve(),
+    health: () => writer.health(),
+    close: () => {
+      stopListening()
+      return Promise.resolve()
+    },
+  })
+}
+
+function isNotProbe(completion: Completion): boolean {
+  return !(completion.public && completion.outcome === 'success')
+}
+
+function completionOf(context: WritableContext, res: ServerResponse): Completion {
+  const refused = context.decisions.find(({ outcome, mode }) => outcome !== 'allow' && mode === 'enforce')
+  const route = refused?.route ?? noted(context)
+  const isAborted = !res.writableFinished
+  return {
+    outcome: isAborted ? 'aborted' : res.statusCode < 400 ? 'success' : 'failure',
+    status: isAborted && !res.headersSent ? undefined : res.statusCode,
+    method: context.method,
+    route,
+    durationMs: context.elapsedMs,
+    public: context.decisions.some((decision) => decision.reason === 'public' && decision.route === route),
+  }
+}
+
+/** The route that is still on the request, else the last one seen. */
+function noted(context: WritableContext): string {
+  context.noteRoute()
+  return context.route
+}

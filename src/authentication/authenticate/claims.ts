@@ -1,0 +1,125 @@
+import type { RefusalReason } from '../../core/catalogue.js'
+import type { Mode } from '../../core/decision.js'
+import type { Evidence } from '../../core/problem.js'
+import { refusal } from './refusal.js'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** A rule that tightens what a token may be; in mode `report` it only says whom it would have refused. */
+export interface Tightening {
+  readonly seconds: number
+  readonly mode: Mode
+}
+
+export interface ClaimPolicy {
+  readonly issuer: string
+  readonly audience: { readonly claim: string; readonly values: readonly string[] }
+  readonly types: { readonly values: readonly string[]; readonly mode: Mode } | undefined
+  readonly clockToleranceSeconds: number
+  readonly maxTokenAge: Tightening | undefined
+  readonly maxTokenLifetime: Tightening | undefined
+  readonly requiredClaims: readonly string[]
+}
+
+/** What of a token changes its meaning while time goes by, in **seconds** since the epoch. */
+export interface TokenTimes {
+  readonly exp: number
+  readonly nbf: number | undefined
+  readonly iat: number | undefined
+}
+
+/** Takes a rule's breach: refuses in mode `enforce`, notes it in mode `report`. */
+export type Breach = (mode: Mode, reason: RefusalReason, evidence?: Evidence) => void
+
+const ACCESS_TOKEN = 'at+jwt'
+
+/** The `typ` of a header without the prefix that RFC 7515 section 4.1.9 lets one leave out, in lower case. */
+export function normalisedType(typ: unknown): string {
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
+}
+
+/**
+ * Whether the token was made to be an access token (RFC 9068 section 4; RFC 8725 section 3.11).
+ *
+ * Where a policy admits other types, tokens that were made for something else are told by their shape.
+ */
+export function checkType(header: Json, payload: Json, policy: ClaimPolicy, breach: Breach): void {
+  const type = normalisedType(header['typ'])
+  if (policy.types !== undefined && !policy.types.values.includes(type)) {
+    breach(policy.types.mode, 'token_type_refused', { expected: policy.types.values })
+  }
+  if (type !== ACCESS_TOKEN && isIdOrLogoutToken(payload)) throw refusal('token_not_for_access')
+}
+
+function isIdOrLogoutToken(payload: Json): boolean {
+  if (['nonce', 'at_hash', 'c_hash', 'events'].some((claim) => Object.hasOwn(payload, claim))) return true
+  const { aud, azp } = payload
+  const audience: unknown = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
+  return typeof azp === 'string' && audience === azp
+}
+
+/** Before any key is fetched: a token of another issuer must not make us ask anybody anything. */
+export function checkIssuer(payload: Json, policy: ClaimPolicy): void {
+  if (payload['iss'] !== policy.issuer) throw refusal('issuer_mismatch')
+}
+
+/** All that is fixed in a token: audience, claims that must be there, binding, lifetime. Returns what is not fixed. */
+export function checkClaims(payload: Json, policy: ClaimPolicy, breach: Breach): TokenTimes {
+  checkIssuer(payload, policy)
+  if (!namesAudience(payload, policy)) throw refusal('audience_mismatch')
+  const missing = policy.requiredClaims.filter((claim) => ownClaim(payload, claim) === undefined)
+  if (missing.length > 0) throw refusal('claim_missing', { claims: missing })
+  // A bound token proves nothing without its proof, and no proof is checked here (RFC 7800 section 3).
+  if (Object.hasOwn(payload, 'cnf')) throw refusal('confirmation_unsupported')
+  const times = readTimes(payload)
+  const { maxTokenLifetime } = policy
+  if (maxTokenLifetime !== undefined) {
+    if (times.iat === undefined) breach(maxTokenLifetime.mode, 'claim_missing', { claims: ['iat'] })
+    else if (times.exp - times.iat > maxTokenLifetime.seconds) {
+      breach(maxTokenLifetime.mode, 'token_lifetime_too_long', { lifetimeSeconds: times.exp - times.iat })
+    }
+  }
+  return times
+}
+
+/** All that time changes: looked at on every use of a token, remembered or not. */
+export function checkTimes(times: TokenTimes, policy: ClaimPolicy, nowMs: number, breach: Breach): void {
+  const now = Math.floor(nowMs / 1000)
+  const { clockToleranceSeconds: tolerance, maxTokenAge } = policy
+  if (times.exp <= now - tolerance) throw refusal('token_expired')
+  if (times.nbf !== undefined && times.nbf > now + tolerance) throw refusal('token_not_yet_valid')
+  if (maxTokenAge === undefined) return
+  if (times.iat === undefined) breach(maxTokenAge.mode, 'claim_missing', { claims: ['iat'] })
+  else if (times.iat > now + tolerance) breach(maxTokenAge.mode, 'token_not_yet_valid')
+  else if (now - times.iat - tolerance > maxTokenAge.seconds) breach(maxTokenAge.mode, 'token_too_old')
+}
+
+function readTimes(payload: Json): TokenTimes {
+  const exp = numericDate(payload, 'exp')
+  if (exp === undefined) throw refusal('claim_missing', { claims: ['exp'] })
+  return { exp, nbf: numericDate(payload, 'nbf'), iat: numericDate(payload, 'iat') }
+}
+
+function numericDate(payload: Json, claim: string): number | undefined {
+  const value = ownClaim(payload, claim)
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isFinite(value))
+    throw refusal('claim_invalid', { claims: [claim] })
+  return value
+}
+
+function namesAudience(payload: Json, { audience }: ClaimPolicy): boolean {
+  const named = ownClaim(payload, audience.claim)
+  if (typeof named === 'string') return audience.values.includes(named)
+  return (
+    Array.isArray(named) && named.every(isString) && named.some((value) => audience.values.includes(value))
+  )
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function ownClaim(payload: Json, claim: string): unknown {
+  return Object.hasOwn(payload, claim) ? payload[claim] : undefined
+}

@@ -1,0 +1,54 @@
+import { addressKey } from '../../core/address.js'
+import type { Verdict } from '../../core/guard.js'
+import { checkOptions, integer, required } from '../../core/options.js'
+import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
+import { MemoryCounter } from '../../stores/memory/counter.js'
+
+/**
+ * Refuses an address that has been answered 401 too often, before its next credential is looked at.
+ *
+ * Attempts that run at the same time are all looked at: the count is taken when an attempt has failed, so that many
+ * good callers behind one address never hold each other up.
+ */
+export class FailureLimit {
+  readonly #counter: MemoryCounter
+
+  constructor(name: string, options: { readonly limit: number; readonly windowSeconds: number }) {
+    checkOptions('authenticate: failureLimit', options, {
+      limit: required(integer(1, 1_000_000)),
+      windowSeconds: required(integer(1, 86_400, 'seconds')),
+    })
+    this.#counter = new MemoryCounter({ ...options, name })
+  }
+
+  /** Runs an attempt of `address`, if it may have one, and counts it if it ends in 401. */
+  around(address: string | undefined, attempt: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
+    const key = addressKey(address)
+    if (key === undefined) throw new SecurityProblem('limiter_key_missing')
+    const { allowed, resetMs } = this.#counter.peek(key)
+    if (!allowed) throw exhausted(resetMs)
+    try {
+      const verdict = attempt()
+      if (!(verdict instanceof Promise)) return verdict
+      return verdict.catch((cause: unknown) => this.#counted(key, cause))
+    } catch (cause) {
+      return this.#counted(key, cause)
+    }
+  }
+
+  clear(): void {
+    this.#counter.clear()
+  }
+
+  #counted(key: string, cause: unknown): never {
+    if (isSecurityProblem(cause) && cause.status === 401) this.#counter.take({ key, cost: 1 })
+    throw cause
+  }
+}
+
+function exhausted(resetMs: number): SecurityProblem {
+  return new SecurityProblem('limit_exceeded', {
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(resetMs / 1000))) },
+    evidence: { limited: 'failed authentications' },
+  })
+}

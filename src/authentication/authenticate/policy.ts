@@ -1,0 +1,200 @@
+import {
+  checkOptions,
+  callback,
+  either,
+  enforceOnly,
+  enforceOrReport,
+  flag,
+  integer,
+  listOf,
+  misuse,
+  oneOf,
+  record,
+  required,
+  ruleName,
+  text,
+  type OptionRule,
+} from '../../core/options.js'
+import type { Mode } from '../../core/decision.js'
+import { isStandardSchema, type StandardSchema } from '../../core/standard-schema.js'
+import { InlineKeySet, type KeySet } from '../key-set/key-set.js'
+import { isSecureUrl } from '../key-set/fetch-json.js'
+import { sharedKeySet } from '../key-set/remote-key-set.js'
+import type { AuthenticateOptions } from './options.js'
+import { normalisedType, type Tightening } from './claims.js'
+import type { JwtPolicy } from './jwt-verifier.js'
+import { principalBuilder } from './principal-mapping.js'
+
+const ME = 'authenticate'
+
+// Asymmetric only: with a shared secret every service that can check a token can also make one.
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+]
+
+const DAY_SECONDS = 86_400
+const secureUrl: OptionRule = {
+  says: 'an https URL (http only for a loopback host), without user name or password',
+  holds: (value) => typeof value === 'string' && isSecureUrl(value),
+}
+const schema: OptionRule = { says: 'a Standard Schema', holds: isStandardSchema }
+const mapper = either(text(), callback)
+
+const RULES: Readonly<Record<keyof AuthenticateOptions<StandardSchema> | 'mode', OptionRule>> = {
+  name: ruleName,
+  mode: enforceOnly,
+  issuer: required(text()),
+  audience: required(either(text(), listOf(text()), record)),
+  jwksUri: secureUrl,
+  jwks: record,
+  algorithms: listOf(oneOf(...ALGORITHMS)),
+  typ: either(text(), listOf(text()), record),
+  clockToleranceSeconds: integer(0, 60, 'seconds'),
+  maxTokenAgeSeconds: integer(1, 365 * DAY_SECONDS, 'seconds'),
+  maxTokenAge: record,
+  maxTokenLifetimeSeconds: integer(1, 365 * DAY_SECONDS, 'seconds'),
+  maxTokenLifetime: record,
+  requiredClaims: listOf(text()),
+  maxTokenLength: integer(256, 65_536, 'characters'),
+  principal: record,
+  claims: schema,
+  required: flag,
+  expose: callback,
+  failureLimit: record,
+  jwksTimeoutMs: integer(100, 30_000, 'milliseconds'),
+  jwksCooldownMs: integer(1000, 3_600_000, 'milliseconds'),
+  jwksMaxAgeMs: integer(1000, DAY_SECONDS * 1000, 'milliseconds'),
+  jwksStaleMs: integer(0, DAY_SECONDS * 1000, 'milliseconds'),
+  verifiedTokens: either(oneOf(false), record),
+}
+
+// What jose, express-jwt, jwks-rsa and express-oauth2-jwt-bearer call the same things.
+const ALIASES: Readonly<Record<string, string>> = {
+  issuerBaseURL: 'issuer',
+  iss: 'issuer',
+  aud: 'audience',
+  jwksUrl: 'jwksUri',
+  jwks_uri: 'jwksUri',
+  secret: 'jwks (this library takes public keys only)',
+  tokenSigningAlg: 'algorithms',
+  algs: 'algorithms',
+  clockTolerance: 'clockToleranceSeconds (seconds)',
+  graceSeconds: 'clockToleranceSeconds',
+  maxAge: 'maxTokenAgeSeconds (seconds)',
+  maxLifetime: 'maxTokenLifetimeSeconds (seconds)',
+  credentialsRequired: 'required',
+  authRequired: 'required',
+  requestProperty: 'expose',
+  cooldownDuration: 'jwksCooldownMs (milliseconds)',
+  timeoutDuration: 'jwksTimeoutMs (milliseconds)',
+  cacheMaxAge: 'jwksMaxAgeMs (milliseconds)',
+  cacheMaxAgeFallback: 'jwksStaleMs (milliseconds)',
+  timeout: 'jwksTimeoutMs (milliseconds)',
+  checkTyp: 'typ',
+  strict: 'typ',
+}
+
+/** Checks all options and turns them into the one value that requests are judged by. */
+export function policyOf(options: AuthenticateOptions<StandardSchema>): JwtPolicy {
+  checkOptions(ME, options, RULES, ALIASES)
+  checkOptions(`${ME}: principal`, options.principal ?? {}, { scopes: mapper, roles: mapper, type: callback })
+  checkOptions(
+    `${ME}: verifiedTokens`,
+    options.verifiedTokens === false ? {} : (options.verifiedTokens ?? {}),
+    {
+      maxEntries: integer(2, 1_000_000),
+      maxBytes: integer(65_536, 1_073_741_824, 'bytes'),
+    },
+  )
+  return Object.freeze({
+    issuer: options.issuer,
+    audience: audienceOf(options.audience),
+    types: typesOf(options.typ),
+    clockToleranceSeconds: options.clockToleranceSeconds ?? 5,
+    maxTokenAge: tightening('maxTokenAge', options.maxTokenAgeSeconds, options.maxTokenAge),
+    maxTokenLifetime: tightening(
+      'maxTokenLifetime',
+      options.maxTokenLifetimeSeconds,
+      options.maxTokenLifetime,
+    ),
+    requiredClaims: options.requiredClaims ?? [],
+    algorithms: options.algorithms ?? ALGORITHMS,
+    keySet: keySetOf(options),
+    buildPrincipal: principalBuilder(options.principal ?? {}),
+    claimsSchema: options.claims,
+    memory:
+      options.verifiedTokens === false
+        ? undefined
+        : { maxEntries: 10_000, maxBytes: 32 * 1024 * 1024, ...options.verifiedTokens },
+  })
+}
+
+function audienceOf(audience: AuthenticateOptions['audience']): JwtPolicy['audience'] {
+  if (typeof audience === 'string') return { claim: 'aud', values: [audience] }
+  if (Array.isArray(audience)) return { claim: 'aud', values: audience as readonly string[] }
+  const other = audience as { readonly claim: string; readonly value: string }
+  checkOptions(`${ME}: audience`, other, { claim: required(text()), value: required(text()) })
+  return { claim: other.claim, values: [other.value] }
+}
+
+function typesOf(typ: AuthenticateOptions['typ']): JwtPolicy['types'] {
+  const given = typ ?? 'at+jwt'
+  if (typeof given === 'string' || Array.isArray(given))
+    return typesFrom(given as string | readonly string[], 'enforce')
+  const rule = given as { readonly value: string | readonly string[]; readonly mode?: Mode }
+  checkOptions(`${ME}: typ`, rule, { value: required(either(text(), listOf(text()))), mode: enforceOrReport })
+  return typesFrom(rule.value, rule.mode ?? 'enforce')
+}
+
+function typesFrom(value: string | readonly string[], mode: Mode): JwtPolicy['types'] {
+  return { values: (typeof value === 'string' ? [value] : value).map(normalisedType), mode }
+}
+
+function tightening(
+  name: string,
+  seconds: number | undefined,
+  rule: { readonly seconds: number; readonly mode?: Mode } | undefined,
+): Tightening | undefined {
+  if (rule === undefined) return seconds === undefined ? undefined : { seconds, mode: 'enforce' }
+  if (seconds !== undefined) throw misuse(ME, name, `left out where ${name}Seconds is given`, rule)
+  const rules = { seconds: required(integer(1, 365 * DAY_SECONDS, 'seconds')), mode: enforceOrReport }
+  checkOptions(`${ME}: ${name}`, rule, rules)
+  return { seconds: rule.seconds, mode: rule.mode ?? 'enforce' }
+}
+
+function keySetOf(options: AuthenticateOptions<StandardSchema>): KeySet {
+  const { issuer, jwks, jwksUri } = options
+  if (jwks !== undefined) {
+    if (jwksUri !== undefined) throw misuse(ME, 'jwksUri', 'left out where jwks is given', jwksUri)
+    const keys: unknown = jwks.keys
+    if (!Array.isArray(keys) || keys.length === 0)
+      throw misuse(ME, 'jwks', 'a key set with at least one key', jwks)
+    return new InlineKeySet(structuredClone(jwks))
+  }
+  const policy = {
+    timeoutMs: options.jwksTimeoutMs ?? 5000,
+    cooldownMs: options.jwksCooldownMs ?? 30_000,
+    maxAgeMs: options.jwksMaxAgeMs ?? 600_000,
+    staleMs: options.jwksStaleMs ?? 3_600_000,
+  }
+  if (jwksUri !== undefined) return sharedKeySet({ jwksUri }, policy)
+  if (!isSecureUrl(issuer) || /[?#]/.test(issuer)) {
+    throw misuse(
+      ME,
+      'issuer',
+      `${secureUrl.says}, query or fragment, where no jwksUri or jwks is given`,
+      issuer,
+    )
+  }
+  return sharedKeySet({ issuer }, policy)
+}

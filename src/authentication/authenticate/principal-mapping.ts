@@ -1,0 +1,90 @@
+import { createPrincipal, type Claims, type Principal } from '../../core/principal.js'
+import { refusal } from './refusal.js'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Where scopes, roles and the kind of caller are found in a token's claims. */
+export interface PrincipalMapping {
+  /**
+   * A claim's name or path (`realm_access.roles`), or a function. @default `scope`, else `scp`; text (separated by
+   * spaces) or an array of strings
+   */
+  readonly scopes?: string | ((claims: Claims) => Iterable<string>)
+  /** As `scopes`. @default `roles` */
+  readonly roles?: string | ((claims: Claims) => Iterable<string>)
+  /** @default `service` where there is no `sub`, `sub` is the client itself, or the issuer says so; else `user` */
+  readonly type?: (claims: Claims) => 'user' | 'service'
+}
+
+export type PrincipalBuilder = (payload: Json, claims: unknown) => Principal
+
+/** Turns a mapping into one function, once. */
+export function principalBuilder(mapping: PrincipalMapping): PrincipalBuilder {
+  const scopesOf = reader(mapping.scopes, ['scope', 'scp'])
+  const rolesOf = reader(mapping.roles, ['roles'])
+  const typeOf = mapping.type ?? detectType
+
+  return function buildPrincipal(payload, claims) {
+    const clientId =
+      textClaim(payload, 'client_id') ?? textClaim(payload, 'azp') ?? textClaim(payload, 'appid')
+    const subject = textClaim(payload, 'sub') ?? clientId
+    if (subject === undefined) throw refusal('claim_missing', { claims: ['sub'] })
+    return createPrincipal({
+      type: typeOf(payload),
+      subject,
+      issuer: payload['iss'] as string,
+      clientId,
+      scopes: scopesOf(payload),
+      roles: rolesOf(payload),
+      claims,
+      authenticatedBy: 'jwt',
+      credentialId: textClaim(payload, 'jti'),
+      expiresAt: payload['exp'] as number,
+    })
+  }
+}
+
+function reader(
+  mapping: string | ((claims: Claims) => Iterable<string>) | undefined,
+  defaults: readonly string[],
+): (payload: Json) => readonly string[] {
+  if (typeof mapping === 'function') return (payload) => listOf([...mapping(payload)])
+  const names = mapping === undefined ? defaults : [mapping]
+  return (payload) => {
+    const found = names.map((name) => claimAt(payload, name)).find((value) => value !== undefined)
+    return found === undefined ? [] : listOf(found)
+  }
+}
+
+/** Scopes are separated by single spaces (RFC 6749 section 3.3) or listed. Anything else is no statement about scopes. */
+function listOf(value: unknown): readonly string[] {
+  if (typeof value === 'string') return value.split(' ').filter((item) => item !== '')
+  if (Array.isArray(value) && value.every((item): item is string => typeof item === 'string')) return value
+  throw refusal('claim_invalid')
+}
+
+/** A claim by its own name, dots and all, else by a path of own properties. */
+function claimAt(payload: Json, path: string): unknown {
+  if (Object.hasOwn(payload, path)) return payload[path]
+  let value: unknown = payload
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = (value as Json)[name]
+  }
+  return value
+}
+
+/** No `sub`; `sub` is the client (RFC 9068 section 2.2); or the word of Auth0 (`gty`) or Entra (`idtyp`). */
+function detectType(payload: Json): 'user' | 'service' {
+  const subject = textClaim(payload, 'sub')
+  const clients = [payload['client_id'], payload['azp'], payload['appid']]
+  if (subject === undefined || clients.includes(subject)) return 'service'
+  return payload['gty'] === 'client-credentials' || payload['idtyp'] === 'app' ? 'service' : 'user'
+}
+
+function textClaim(payload: Json, claim: string): string | undefined {
+  const value = Object.hasOwn(payload, claim) ? payload[claim] : undefined
+  if (value === undefined || value === '') return undefined
+  if (typeof value !== 'string') throw refusal('claim_invalid', { claims: [claim] })
+  return value
+}

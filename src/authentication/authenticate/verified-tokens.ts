@@ -1,0 +1,89 @@
+import { hash } from 'node:crypto'
+import type { Principal } from '../../core/principal.js'
+import type { RefusalReason } from '../../core/catalogue.js'
+import type { TokenTimes } from './claims.js'
+
+/** A token that was accepted, and all that must be looked at again before it is accepted again. */
+export interface VerifiedToken {
+  readonly principal: Principal
+  readonly times: TokenTimes
+  /** RFC 7638 thumbprint of the key that verified it. */
+  readonly thumbprint: string
+  /** Rules in report mode that this token breaks. */
+  readonly reported: readonly RefusalReason[]
+}
+
+export interface VerifiedTokensPolicy {
+  readonly maxEntries: number
+  readonly maxBytes: number
+}
+
+interface Generation {
+  readonly entries: Map<string, VerifiedToken>
+  bytes: number
+}
+
+// What an entry costs beside its claims, and how much larger claims are as objects than as text. Both measured, upwards.
+const ENTRY_BYTES = 1500
+const BYTES_PER_CHARACTER = 4
+
+/**
+ * Remembers accepted tokens under the SHA-256 of their compact form, so that a token's signature is checked once.
+ *
+ * Only accepted tokens are kept: a rejected one would let anybody fill the memory. Two generations of half the bound
+ * each; what is used moves to the young one, and when that is full the old one goes, in one step.
+ */
+export class VerifiedTokens {
+  readonly #maxEntries: number
+  readonly #maxBytes: number
+  #young: Generation = emptyGeneration()
+  #old: Generation = emptyGeneration()
+
+  constructor({ maxEntries, maxBytes }: VerifiedTokensPolicy) {
+    this.#maxEntries = maxEntries / 2
+    this.#maxBytes = maxBytes / 2
+  }
+
+  static nameOf(token: string): string {
+    return hash('sha256', token, 'base64')
+  }
+
+  get size(): number {
+    return this.#young.entries.size + this.#old.entries.size
+  }
+
+  get(name: string, tokenLength: number): VerifiedToken | undefined {
+    const young = this.#young.entries.get(name)
+    if (young !== undefined) return young
+    const old = this.#old.entries.get(name)
+    if (old === undefined) return undefined
+    this.#old.entries.delete(name)
+    this.set(name, old, tokenLength)
+    return old
+  }
+
+  set(name: string, entry: VerifiedToken, tokenLength: number): void {
+    const bytes = ENTRY_BYTES + tokenLength * BYTES_PER_CHARACTER
+    if (bytes > this.#maxBytes) return
+    if (this.#young.entries.size >= this.#maxEntries || this.#young.bytes + bytes > this.#maxBytes) {
+      this.#old = this.#young
+      this.#young = emptyGeneration()
+    }
+    this.#young.entries.set(name, entry)
+    this.#young.bytes += bytes
+  }
+
+  delete(name: string): void {
+    this.#young.entries.delete(name)
+    this.#old.entries.delete(name)
+  }
+
+  clear(): void {
+    this.#young = emptyGeneration()
+    this.#old = emptyGeneration()
+  }
+}
+
+function emptyGeneration(): Generation {
+  return { entries: new Map(), bytes: 0 }
+}

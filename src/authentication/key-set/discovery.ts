@@ -1,0 +1,43 @@
+import { fetchJson, isSecureUrl } from './fetch-json.js'
+
+/**
+ * Finds an issuer's key set address in its metadata: OpenID Connect Discovery 1.0 section 4, else RFC 8414 section 3.
+ *
+ * The metadata must name the configured issuer byte for byte (a document of somebody else's says nothing about this
+ * one) and an address that may be asked.
+ */
+export async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<string> {
+  const faults: unknown[] = []
+  for (const url of metadataUrls(issuer)) {
+    try {
+      return jwksUriIn(await fetchJson(url, signal), issuer)
+    } catch (cause) {
+      faults.push(cause)
+    }
+  }
+  throw new AggregateError(
+    faults,
+    `no usable metadata of issuer ${issuer}: ${faults.map(messageOf).join('; ')}`,
+  )
+}
+
+function metadataUrls(issuer: string): readonly string[] {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/$/, '')
+  return [
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+  ]
+}
+
+function jwksUriIn(metadata: unknown, issuer: string): string {
+  const { issuer: named, jwks_uri: jwksUri } = (metadata ?? {}) as { issuer?: unknown; jwks_uri?: unknown }
+  if (named !== issuer) throw new Error('the metadata names another issuer')
+  if (typeof jwksUri !== 'string' || !isSecureUrl(jwksUri))
+    throw new Error('the metadata names no usable jwks_uri')
+  return jwksUri
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

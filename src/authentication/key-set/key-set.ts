@@ -1,0 +1,41 @@
+import type { HealthStatus } from '../../core/lifecycle.js'
+import { readKeySet, selectKeys, type KeyRing, type UsableKey } from './usable-keys.js'
+
+type Header = Readonly<Record<string, unknown>>
+
+/** Where a verifier gets its keys. */
+export interface KeySet {
+  /** The keys that a header may mean; none where the set, as fresh as it can be had, has no such key. */
+  select(header: Header): readonly UsableKey[] | Promise<readonly UsableKey[]>
+  /** Whether a key is in the set now and the set is young enough to say so. Starts a refresh where one is due. */
+  stillTrusts(thumbprint: string): boolean
+  warmUp(): Promise<void>
+  status(): HealthStatus
+}
+
+/** Keys given in the options: always there, never older. */
+export class InlineKeySet implements KeySet {
+  readonly #document: unknown
+  #ring: KeyRing | undefined
+
+  constructor(document: unknown) {
+    this.#document = document
+  }
+
+  async select(header: Header): Promise<readonly UsableKey[]> {
+    this.#ring ??= await readKeySet(this.#document)
+    return selectKeys(this.#ring, header)
+  }
+
+  stillTrusts(thumbprint: string): boolean {
+    return this.#ring?.thumbprints.has(thumbprint) ?? false
+  }
+
+  async warmUp(): Promise<void> {
+    await this.select({})
+  }
+
+  status(): HealthStatus {
+    return 'ok'
+  }
+}

@@ -1,0 +1,100 @@
+import type { IncomingMessage } from 'node:http'
+import { defineGuard, type Guard, type Verdict } from '../core/guard.js'
+import type { WritableContext } from '../core/context.js'
+import {
+  callback,
+  checkOptions,
+  enforceOnly,
+  flag,
+  misuse,
+  required as mandatory,
+  ruleName,
+  text,
+} from '../core/options.js'
+import { createPrincipal, type Principal } from '../core/principal.js'
+import { SecurityProblem } from '../core/problem.js'
+
+/** What another library knows of the caller. */
+export interface ExternalPrincipal {
+  /** Who it is, unique under `issuer`. */
+  readonly subject: string
+  /** Who says so. @default `external:` and the option `name` */
+  readonly issuer?: string | undefined
+  readonly clientId?: string | undefined
+  readonly scopes?: Iterable<string> | undefined
+  readonly roles?: Iterable<string> | undefined
+  /** Plain data; it is copied and frozen. */
+  readonly claims?: object | undefined
+  readonly credentialId?: string | undefined
+  /** In **seconds** since the epoch. */
+  readonly expiresAt?: number | undefined
+}
+
+export interface PrincipalFromOptions {
+  /** What authenticated the caller: `passport-session`. It stands in audit and in `principal.authenticatedBy`. */
+  readonly name: string
+  /** Whether a request of nobody is refused with 401. @default true */
+  readonly required?: boolean
+  /** The challenge of a 401 (RFC 9110 section 11.6.1). @default 'Bearer' */
+  readonly challenge?: string
+}
+
+/**
+ * Adopts a caller that passport, a session or express-jwt has established, so that every other guard works beside it.
+ *
+ * `read` gets the request and answers who it is, or `undefined` for nobody. The principal has type `external`.
+ *
+ * **Not checked:** anything about the credential. How well the caller was authenticated is up to whatever filled
+ * `req.user`; the posture report says `external`. What `read` throws refuses the request with 500.
+ */
+export function principalFrom(
+  read: (
+    req: IncomingMessage,
+  ) => ExternalPrincipal | null | undefined | Promise<ExternalPrincipal | null | undefined>,
+  options: PrincipalFromOptions,
+): Guard {
+  if (!callback.holds(read)) throw misuse('principalFrom', 'read', callback.says, read)
+  checkOptions('principalFrom', options, {
+    name: mandatory(ruleName),
+    required: flag,
+    challenge: text(200),
+    mode: enforceOnly,
+  })
+  const { name, required = true, challenge = 'Bearer' } = options
+
+  const guard = defineGuard({
+    kind: 'principalFrom',
+    layer: 'authentication',
+    name,
+    facts: { required },
+    check(req, context) {
+      if (context.authenticator === guard)
+        return { reason: context.principal === undefined ? 'anonymous' : 'confirmed' }
+      context.addChallenge(challenge)
+      const found = read(req)
+      return found instanceof Promise ? found.then((value) => adopt(context, value)) : adopt(context, found)
+    },
+  })
+
+  function adopt(context: WritableContext, found: ExternalPrincipal | null | undefined): Verdict {
+    if (found === null || found === undefined) {
+      if (required)
+        throw new SecurityProblem('credential_missing', { headers: { 'www-authenticate': challenge } })
+      context.markAnonymous(guard)
+      return { reason: 'anonymous' }
+    }
+    context.authenticateAs(principalOfExternal(found, name), guard)
+    return { reason: 'adopted' }
+  }
+
+  return guard
+}
+
+function principalOfExternal(found: ExternalPrincipal, name: string): Principal {
+  return createPrincipal({
+    ...found,
+    type: 'external',
+    issuer: found.issuer ?? `external:${name}`,
+    authenticatedBy: name,
+  })
+}

@@ -1,0 +1,32 @@
+// What applications may use of `core/`: reading the context, and making guards of their own.
+export {
+  contextOf,
+  optionalPrincipalOf,
+  principalOf,
+  type AuthenticationState,
+  type Observer,
+  type RequestContext,
+} from './core/context.js'
+export type { PassReason, ProblemCode, Reason, RefusalReason } from './core/catalogue.js'
+export type { Client } from './core/client.js'
+export type { Decision, Layer, Mode } from './core/decision.js'
+export type { OperationalEvent } from './core/events.js'
+export {
+  PASSED,
+  defineGuard,
+  guardMetadataOf,
+  type Guard,
+  type GuardDefinition,
+  type GuardMetadata,
+  type Next,
+  type Pass,
+  type Verdict,
+} from './core/guard.js'
+export { inputOf, type BodyGuard, type Input } from './core/input.js'
+export { lifecycle, type Health, type HealthStatus, type Lifecycle, type Stateful } from './core/lifecycle.js'
+export type { MemoryStore, SharedStore, Store } from './core/ports.js'
+export type { Claims, Principal, PrincipalType } from './core/principal.js'
+export { SecurityProblem, isSecurityProblem, type Evidence, type ProblemDetails } from './core/problem.js'
+export type { StandardSchema } from './core/standard-schema.js'
+export type { TextSet } from './core/text-set.js'
+export type { Trace } from './core/trace.js'

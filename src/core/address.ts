@@ -1,0 +1,52 @@
+import { isIPv4, isIPv6 } from 'node:net'
+
+/**
+ * The text under which one network client is counted, or `undefined` for what is no IP address.
+ *
+ * IPv4 as it is. IPv6 by its first 64 bits, because one subscriber has at least as many addresses. An IPv4 address
+ * inside IPv6 (mapped `::ffff:0:0/96`, NAT64 `64:ff9b::/96`) counts as that IPv4 address, whatever its spelling:
+ * by prefix they would all be one client. Zone ids are dropped.
+ */
+export function addressKey(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined
+  if (isIPv4(address)) return address
+  const zone = address.indexOf('%')
+  const plain = zone === -1 ? address : address.slice(0, zone)
+  if (!isIPv6(plain)) return undefined
+  const groups = groupsOf(plain)
+  const embedded = embeddedIPv4(groups)
+  return embedded ?? `${groups.slice(0, 4).map(hexadecimal).join(':')}::/64`
+}
+
+function hexadecimal(group: number): string {
+  return group.toString(16)
+}
+
+/** The eight 16-bit groups of a valid IPv6 address. */
+function groupsOf(address: string): number[] {
+  const [head = '', tail] = withoutDottedQuad(address).split('::')
+  const front = parseGroups(head)
+  if (tail === undefined) return front
+  const back = parseGroups(tail)
+  return [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back]
+}
+
+function parseGroups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => parseInt(group, 16))
+}
+
+function withoutDottedQuad(address: string): string {
+  const start = address.lastIndexOf(':') + 1
+  const quad = address.slice(start)
+  if (!quad.includes('.')) return address
+  const [a = 0, b = 0, c = 0, d = 0] = quad.split('.').map(Number)
+  return `${address.slice(0, start)}${hexadecimal(a * 256 + b)}:${hexadecimal(c * 256 + d)}`
+}
+
+function embeddedIPv4(groups: readonly number[]): string | undefined {
+  const [a, b, c, d, e, f, high = 0, low = 0] = groups
+  const zeros = (...some: (number | undefined)[]): boolean => some.every((group) => group === 0)
+  const mapped = zeros(a, b, c, d, e) && f === 0xffff
+  const translated = a === 0x64 && b === 0xff9b && zeros(c, d, e, f)
+  return mapped || translated ? `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}` : undefined
+}

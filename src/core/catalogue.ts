@@ -1,0 +1,135 @@
+/**
+ * Every failure on one page.
+ *
+ * `PROBLEMS` is all that a caller can ever be shown; its texts are fixed. `REFUSALS` says, for each reason that goes
+ * into the audit record, which of those faces it wears: many reasons share one face, so that a caller cannot tell a
+ * forged token from an expired one. `docs/errors.md` mirrors both tables, and a test holds them together.
+ */
+export interface ProblemFace {
+  readonly status: number
+  readonly title: string
+  readonly detail: string
+  /** Problem type URI (RFC 9457 section 3.1.1), where one is registered. @default 'about:blank' */
+  readonly type?: string
+}
+
+const REGISTERED = 'https://iana.org/assignments/http-problem-types#'
+
+export const PROBLEMS = {
+  invalid_request: {
+    status: 400,
+    title: 'Bad Request',
+    detail: 'The credentials of this request are malformed.',
+  },
+  body_malformed: { status: 400, title: 'Bad Request', detail: 'The request body could not be read.' },
+  url_malformed: { status: 400, title: 'Bad Request', detail: 'The request URL could not be read.' },
+  input_invalid: { status: 400, title: 'Bad Request', detail: 'The request does not match its schema.' },
+  bad_request: { status: 400, title: 'Bad Request', detail: 'The request could not be understood.' },
+  unauthorized: { status: 401, title: 'Unauthorized', detail: 'This resource needs a credential.' },
+  invalid_token: { status: 401, title: 'Unauthorized', detail: 'The credential was not accepted.' },
+  insufficient_scope: { status: 403, title: 'Forbidden', detail: 'The credential does not reach this far.' },
+  forbidden: { status: 403, title: 'Forbidden', detail: 'This is not allowed.' },
+  not_found: { status: 404, title: 'Not Found', detail: 'There is nothing here.' },
+  method_not_allowed: {
+    status: 405,
+    title: 'Method Not Allowed',
+    detail: 'This resource has no such method.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'Content Too Large',
+    detail: 'The request body is too large or too deep.',
+  },
+  media_type_unsupported: {
+    status: 415,
+    title: 'Unsupported Media Type',
+    detail: 'The request body is not of a media type that is accepted here.',
+  },
+  limit_exceeded: {
+    status: 429,
+    title: 'Too Many Requests',
+    detail: 'The limit is reached. Try again after the time in Retry-After.',
+    type: `${REGISTERED}quota-exceeded`,
+  },
+  internal: { status: 500, title: 'Internal Server Error', detail: 'Something went wrong on our side.' },
+  unavailable: {
+    status: 503,
+    title: 'Service Unavailable',
+    detail: 'The request cannot be decided now. Try again after the time in Retry-After.',
+  },
+} as const satisfies Record<string, ProblemFace>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+export const REFUSALS = {
+  // authentication: the request
+  credential_missing: 'unauthorized',
+  scheme_unsupported: 'unauthorized',
+  principal_missing: 'unauthorized',
+  authorization_repeated: 'invalid_request',
+  authorization_malformed: 'invalid_request',
+  // authentication: the token
+  token_too_long: 'invalid_token',
+  token_malformed: 'invalid_token',
+  token_type_refused: 'invalid_token',
+  token_not_for_access: 'invalid_token',
+  algorithm_refused: 'invalid_token',
+  issuer_mismatch: 'invalid_token',
+  audience_mismatch: 'invalid_token',
+  key_unknown: 'invalid_token',
+  key_ambiguous: 'invalid_token',
+  signature_invalid: 'invalid_token',
+  token_expired: 'invalid_token',
+  token_not_yet_valid: 'invalid_token',
+  token_too_old: 'invalid_token',
+  token_lifetime_too_long: 'invalid_token',
+  claim_missing: 'invalid_token',
+  claim_invalid: 'invalid_token',
+  confirmation_unsupported: 'invalid_token',
+  key_set_unavailable: 'unavailable',
+  // authorization
+  scope_missing: 'insufficient_scope',
+  // traffic
+  limit_exceeded: 'limit_exceeded',
+  limiter_key_missing: 'internal',
+  store_unavailable: 'unavailable',
+  // validation
+  body_missing: 'input_invalid',
+  body_unparsed: 'media_type_unsupported',
+  body_malformed: 'body_malformed',
+  body_too_large: 'body_too_large',
+  body_too_deep: 'body_too_large',
+  media_type_unsupported: 'media_type_unsupported',
+  schema_mismatch: 'input_invalid',
+  // errors
+  url_malformed: 'url_malformed',
+  route_unmatched: 'not_found',
+  method_unmatched: 'method_not_allowed',
+  request_refused: 'bad_request',
+  application_problem: 'internal',
+  unhandled_error: 'internal',
+  // the middlewares themselves
+  guard_order: 'internal',
+  guard_fault: 'internal',
+  principal_conflict: 'internal',
+  context_version: 'internal',
+  trust_proxy_unsafe: 'internal',
+} as const satisfies Record<string, ProblemCode>
+
+export type RefusalReason = keyof typeof REFUSALS
+
+/** Why a guard let a request pass. */
+export const PASSES = [
+  'passed',
+  'verified',
+  'remembered',
+  'adopted',
+  'confirmed',
+  'anonymous',
+  'public',
+  'no_body',
+] as const
+
+export type PassReason = (typeof PASSES)[number]
+
+export type Reason = RefusalReason | PassReason

@@ -1,0 +1,180 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { PassReason } from './catalogue.js'
+import { monotonicMs, wallClockMs } from './clock.js'
+import { openContext, type WritableContext } from './context.js'
+import type { Layer, Mode } from './decision.js'
+import { SecurityProblem, isSecurityProblem, type Evidence } from './problem.js'
+
+const GUARD = Symbol.for('express-bulwark.guard.v1')
+
+export type Next = (err?: unknown) => void
+
+/** An Express middleware, typed on Node's own types so that a chain of them keeps the route's parameter types. */
+export type Guard = (req: IncomingMessage, res: ServerResponse, next: Next) => void
+
+/** What a check answers when the request may pass. */
+export interface Pass {
+  readonly reason: PassReason
+  readonly evidence?: Evidence
+}
+
+/** A pass, or a refusal to be sent. Anything else is a fault and refuses. */
+export type Verdict = Pass | SecurityProblem
+
+export const PASSED: Pass = Object.freeze({ reason: 'passed' })
+
+/** What a reader of the route table may know of a guard. Never a secret. */
+export interface GuardMetadata {
+  readonly kind: string
+  readonly layer: Layer
+  readonly name: string
+  readonly mode: Mode
+  readonly facts: Readonly<Record<string, unknown>>
+  /** The middleware this belongs to: a wrapper that copied the property is not it. */
+  readonly fn: unknown
+}
+
+export interface GuardDefinition {
+  /** The middleware's exported name: `requireScopes`. */
+  readonly kind: string
+  readonly layer: Layer
+  /** The rule's id in audit and metrics. */
+  readonly name: string
+  readonly mode?: Mode | undefined
+  /** Set-up facts for the posture report. */
+  readonly facts?: Readonly<Record<string, unknown>>
+  /**
+   * Decides. A refusal is returned or thrown as a `SecurityProblem`; whatever else is thrown is a fault of ours and
+   * answers 500. It writes to the context only when it is about to pass the request.
+   */
+  check(req: IncomingMessage, context: WritableContext, res: ServerResponse): Verdict | Promise<Verdict>
+}
+
+/**
+ * Makes a middleware of one check. Timing, report mode, recording, refusing and catching are done here, once.
+ *
+ * A check that answers synchronously is passed on synchronously. `next` is called at most once, and not at all when
+ * the answer was already sent or the caller is gone by the time an asynchronous check ends.
+ */
+export function defineGuard(definition: GuardDefinition): Guard {
+  const { kind, layer, name, mode = 'enforce', facts = {} } = definition
+
+  const guard: Guard = (req, res, next) => {
+    const startedMs = monotonicMs()
+    let context: WritableContext | undefined
+    let verdict: Verdict | Promise<Verdict>
+    try {
+      context = openContext(req)
+      verdict = definition.check(req, context, res)
+    } catch (cause) {
+      verdict = problemFrom(cause)
+    }
+    if (!isPromise(verdict)) {
+      conclude(context, verdict, startedMs, next)
+      return
+    }
+    verdict.then(settle, (cause: unknown) => {
+      settle(problemFrom(cause))
+    })
+
+    function settle(settled: Verdict): void {
+      if (res.writableEnded || res.destroyed) return
+      conclude(context, settled, startedMs, next)
+    }
+  }
+
+  function conclude(
+    context: WritableContext | undefined,
+    verdict: Verdict,
+    startedMs: number,
+    next: Next,
+  ): void {
+    const problem = isPass(verdict) ? undefined : problemFrom(verdict)
+    const pass = problem === undefined ? (verdict as Pass) : undefined
+    if (context !== undefined)
+      recordDecision(context, { layer, guard: kind, rule: name, mode, problem, pass, startedMs })
+    if (problem === undefined || mode === 'report') {
+      next()
+      return
+    }
+    next(problem)
+  }
+
+  Object.defineProperty(guard, 'name', { value: `${kind}Middleware` })
+  const metadata: GuardMetadata = Object.freeze({
+    kind,
+    layer,
+    name,
+    mode,
+    facts: Object.freeze({ ...facts }),
+    fn: guard,
+  })
+  Object.defineProperty(guard, GUARD, { value: metadata })
+  return guard
+}
+
+/** What became of one check: a problem, or a pass. */
+export interface Conclusion {
+  readonly layer: Layer
+  readonly guard: string
+  readonly rule: string
+  readonly mode: Mode
+  readonly problem?: SecurityProblem | undefined
+  readonly pass?: Pass | undefined
+  /** Monotonic time at which the check began. @default now */
+  readonly startedMs?: number
+  /** @default the route that Express is serving */
+  readonly route?: string
+}
+
+/** Writes a decision into the context, which tells the observers. */
+export function recordDecision(context: WritableContext, conclusion: Conclusion): void {
+  const { layer, guard, rule, mode, problem, pass = PASSED, startedMs } = conclusion
+  context.record({
+    layer,
+    guard,
+    rule,
+    outcome: problem === undefined ? 'allow' : problem.status >= 500 ? 'fault' : 'refuse',
+    mode,
+    reason: problem === undefined ? pass.reason : problem.reason,
+    status: problem?.status,
+    evidence: problem === undefined ? pass.evidence : problem.evidence,
+    cause: problem?.cause,
+    route: conclusion.route ?? context.noteRoute(),
+    at: wallClockMs(),
+    durationMs: startedMs === undefined ? 0 : monotonicMs() - startedMs,
+  })
+}
+
+// What a guard looks at in a response: whether it is still wanted. An upgrade has none.
+const NO_RESPONSE = Object.freeze({ writableEnded: false, destroyed: false }) as unknown as ServerResponse
+
+/** Runs a guard on a request that has no response, as an upgrade; rejects with its refusal. */
+export function runOutsideExpress(guard: Guard, req: IncomingMessage): Promise<void> {
+  return new Promise((resolve, reject) => {
+    guard(req, NO_RESPONSE, (problem?: unknown) => {
+      if (problem === undefined) resolve()
+      else reject(problem)
+    })
+  })
+}
+
+/** What is known of a middleware that this library made; `undefined` for any other, and for a wrapper around one. */
+export function guardMetadataOf(middleware: unknown): GuardMetadata | undefined {
+  if (typeof middleware !== 'function') return undefined
+  const metadata = (middleware as { [GUARD]?: GuardMetadata })[GUARD]
+  return metadata?.fn === middleware ? metadata : undefined
+}
+
+/** A refusal as it is; anything else that was thrown, Error or not, becomes a fault of ours. */
+function problemFrom(cause: unknown): SecurityProblem {
+  return isSecurityProblem(cause) ? cause : new SecurityProblem('guard_fault', { cause })
+}
+
+function isPass(verdict: unknown): verdict is Pass {
+  return typeof verdict === 'object' && verdict !== null && !isSecurityProblem(verdict) && 'reason' in verdict
+}
+
+function isPromise(verdict: unknown): verdict is Promise<Verdict> {
+  return typeof (verdict as { then?: unknown } | undefined)?.then === 'function'
+}

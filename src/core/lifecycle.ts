@@ -1,0 +1,57 @@
+export type HealthStatus = 'ok' | 'degraded' | 'down'
+
+export interface Health {
+  readonly name: string
+  /** `degraded`: it still decides, on old data or without its store. `down`: requests that need it get 503. */
+  readonly status: HealthStatus
+  /** Facts for a person. Never a secret. */
+  readonly detail?: string
+}
+
+/** A middleware with state. */
+export interface Stateful {
+  /** Does now what the first request would have to wait for. Rejects where it cannot; the next request tries again. */
+  warmUp(): Promise<void>
+  /** How it is, from memory: no input or output. */
+  health(): Health
+  /** Lets go of timers, subscriptions and memory. Requests that still come are refused or go unrecorded. */
+  close(): Promise<void>
+}
+
+export interface Lifecycle {
+  warmUp(): Promise<void>
+  /** The worst of all, and each. */
+  health(): { readonly status: HealthStatus; readonly parts: readonly Health[] }
+  close(): Promise<void>
+}
+
+const SEVERITY: readonly HealthStatus[] = ['ok', 'degraded', 'down']
+
+/**
+ * Joins middlewares with state, for `/readyz` and for SIGTERM. It installs no signal handler.
+ *
+ * `warmUp` and `close` reach every part even where one fails, and then reject with an `AggregateError`.
+ */
+export function lifecycle(...parts: readonly Stateful[]): Lifecycle {
+  return Object.freeze({
+    warmUp: () => each(parts, 'warmUp'),
+    close: () => each(parts, 'close'),
+    health: () => {
+      const healths = parts.map((part) => part.health())
+      const worst = Math.max(0, ...healths.map(({ status }) => SEVERITY.indexOf(status)))
+      return { status: SEVERITY[worst] ?? 'down', parts: healths }
+    },
+  })
+}
+
+async function each(parts: readonly Stateful[], step: 'warmUp' | 'close'): Promise<void> {
+  const outcomes = await Promise.allSettled(parts.map(async (part) => part[step]()))
+  const reasons = outcomes.flatMap((outcome) =>
+    outcome.status === 'rejected' ? [outcome.reason as unknown] : [],
+  )
+  if (reasons.length > 0)
+    throw new AggregateError(
+      reasons,
+      `lifecycle: ${step} failed in ${reasons.length} of ${parts.length} parts`,
+    )
+}

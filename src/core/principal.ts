@@ -1,0 +1,83 @@
+import { TextSet } from './text-set.js'
+
+export type PrincipalType = 'user' | 'service' | 'certificate' | 'external'
+
+/** JSON values, frozen all the way down. Objects among them have no prototype. */
+export type Claims = Readonly<Record<string, unknown>>
+
+/** Who makes the request. Written once, by authentication, and frozen. */
+export interface Principal<C = Claims> {
+  readonly type: PrincipalType
+  /** Issuer and subject, unambiguously joined: the only safe name to keep things under. Never join them by hand. */
+  readonly key: string
+  readonly subject: string
+  readonly issuer: string
+  readonly clientId: string | undefined
+  readonly scopes: TextSet
+  readonly roles: TextSet
+  readonly claims: C
+  /** How the caller proved it: `jwt`, or the name given to `principalFrom`. */
+  readonly authenticatedBy: string
+  /** Names the credential itself (a token's `jti`), where it has a name. Never the credential. */
+  readonly credentialId: string | undefined
+  /** When the credential ends, in **seconds** since the epoch, where it says so. */
+  readonly expiresAt: number | undefined
+  /** What the credential is bound to (RFC 7800 `cnf`), where it is. */
+  readonly binding: Claims | undefined
+}
+
+/** What authentication knows when it makes a principal. */
+export interface PrincipalFacts {
+  readonly type: PrincipalType
+  readonly subject: string
+  readonly issuer: string
+  readonly clientId?: string | undefined
+  readonly scopes?: Iterable<string> | undefined
+  readonly roles?: Iterable<string> | undefined
+  readonly claims?: unknown
+  readonly authenticatedBy: string
+  readonly credentialId?: string | undefined
+  readonly expiresAt?: number | undefined
+  readonly binding?: unknown
+}
+
+// Deeper than any token that fits in a header; a guard against claims built in-process with a cycle.
+const MAX_CLAIM_DEPTH = 200
+
+/** Builds a frozen principal. Throws where there is no subject or issuer, or where claims are not plain data. */
+export function createPrincipal(facts: PrincipalFacts): Principal {
+  if (!isText(facts.subject) || !isText(facts.issuer)) {
+    throw new TypeError('a principal needs a subject and an issuer, both non-empty strings')
+  }
+  return Object.freeze({
+    type: facts.type,
+    key: JSON.stringify([facts.issuer, facts.subject]),
+    subject: facts.subject,
+    issuer: facts.issuer,
+    clientId: facts.clientId,
+    scopes: new TextSet(facts.scopes ?? []),
+    roles: new TextSet(facts.roles ?? []),
+    claims: frozenCopy(facts.claims ?? {}, 0) as Claims,
+    authenticatedBy: facts.authenticatedBy,
+    credentialId: facts.credentialId,
+    expiresAt: facts.expiresAt,
+    binding: facts.binding === undefined ? undefined : (frozenCopy(facts.binding, 0) as Claims),
+  })
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+/** A deep, frozen copy whose objects have no prototype, so that a claim named `constructor` is only a claim. */
+function frozenCopy(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (depth > MAX_CLAIM_DEPTH) throw new TypeError(`claims are nested deeper than ${MAX_CLAIM_DEPTH} levels`)
+  if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenCopy(item, depth + 1)))
+  if (value instanceof Date) return value.toISOString()
+  const copy = Object.create(null) as Record<string, unknown>
+  for (const name of Object.keys(value)) {
+    copy[name] = frozenCopy((value as Record<string, unknown>)[name], depth + 1)
+  }
+  return Object.freeze(copy)
+}

@@ -1,0 +1,14 @@
+/**
+ * A map that is one per process, also where an ESM and a CommonJS copy of this library are both loaded: key sets
+ * (one fetch for one address) and limiters (one count for one name) live in such maps.
+ */
+export function processRegistry<T>(name: string): Map<string, T> {
+  const key = Symbol.for(`express-bulwark.${name}.v1`)
+  const holder = globalThis as { [key: symbol]: Map<string, T> | undefined }
+  let registry = holder[key]
+  if (registry === undefined) {
+    registry = new Map<string, T>()
+    Object.defineProperty(globalThis, key, { value: registry })
+  }
+  return registry
+}

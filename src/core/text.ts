@@ -1,0 +1,23 @@
+// What a terminal, a log viewer or a line-based parser could be made to obey: C0, DEL, C1, zero-width and
+// bidirectional controls, line and paragraph separators, the byte order mark, lone surrogates.
+
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/gu
+
+const PLAIN = /^[\x20-\x7e]*$/
+
+/**
+ * Makes text from outside safe to show: every control, bidirectional and separator character becomes U+FFFD, and
+ * the result is at most `maxLength` UTF-16 units long.
+ *
+ * It does not hide secrets; it only takes away the power to forge lines or to repaint a terminal.
+ */
+export function neutralise(text: string, maxLength = 256): string {
+  const short = text.length > maxLength ? text.slice(0, maxLength) : text
+  return PLAIN.test(short) ? short : short.replace(UNSAFE, '\ufffd')
+}
+
+/** The value of a quoted-string (RFC 9110 section 5.6.4); characters that cannot stand in a header are dropped. */
+export function quotedString(text: string): string {
+  return `"${text.replace(/[^\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`
+}

@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import { stackOf, type ExpressParts, type RouterLayer } from '../../core/route.js'
+
+const MAX_NESTING = 20
+
+/**
+ * The methods that the application's routes have for this path; none where no route has the path, or where Express
+ * does not show its routes.
+ *
+ * Older versions' `match` leaves its result on the layer, but a router reads that before it gives up control, so asking
+ * again between two requests' steps disturbs nobody.
+ */
+export function allowedMethods(req: IncomingMessage): readonly string[] {
+  const { app, originalUrl, baseUrl = '' } = req as IncomingMessage & ExpressParts
+  if (app === undefined) return []
+  const path = (originalUrl ?? req.url ?? '').replace(/[?#].*$/s, '')
+  // Inside a mounted application `app` is that application, and its routes begin after `baseUrl`.
+  const methods = new Set<string>()
+  try {
+    collect(stackOf(app), path.startsWith(baseUrl) ? path.slice(baseUrl.length) || '/' : path, methods, 0)
+  } catch {
+    return []
+  }
+  if (methods.has('GET')) methods.add('HEAD')
+  return [...methods].toSorted()
+}
+
+function collect(stack: readonly RouterLayer[], path: string, methods: Set<string>, depth: number): void {
+  if (depth > MAX_NESTING) return
+  for (const layer of stack) {
+    if (layer.route === undefined && layer.handle?.stack === undefined) continue
+    const matched = matchedPath(layer, path)
+    if (matched === undefined) continue
+    if (layer.route === undefined) {
+      const rest = path.slice(matched.length)
+      collect(stackOf(layer.handle ?? {}), rest.startsWith('/') ? rest : `/${rest}`, methods, depth + 1)
+      continue
+    }
+    for (const method of Object.keys(layer.route.methods ?? {})) {
+      if (method !== '_all') methods.add(method.toUpperCase())
+    }
+  }
+}
+
+/** The part of the path that a layer takes. Express 5 with router >= 2.3 answers it; others leave it on the layer. */
+function matchedPath(layer: RouterLayer, path: string): string | undefined {
+  const answer = layer.match?.(path)
+  if (answer === undefined || answer === false) return undefined
+  return (answer === true ? layer.path : answer.path) ?? ''
+}

@@ -1,0 +1,135 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { openContext, type WritableContext } from '../core/context.js'
+import { recordDecision, type Next } from '../core/guard.js'
+import { callback, checkOptions } from '../core/options.js'
+import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
+import { isAbort, recognise } from './secure-errors/recognise.js'
+
+/** The body of an answer, before it is sent (RFC 9457). */
+export interface ProblemDocument {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: string
+  readonly requestId: string
+  readonly [member: string]: unknown
+}
+
+export interface SecureErrorsOptions {
+  /**
+   * Turns an application's own error into a problem made by `problem()`; `undefined` leaves it to the list in
+   * `docs/errors.md`. It never sees a refusal of this library.
+   */
+  readonly map?: (error: unknown, req: IncomingMessage) => SecurityProblem | undefined
+  /** Shapes the members of the body, for clients that expect others. The status and the headers stay. */
+  readonly render?: (document: ProblemDocument, req: IncomingMessage) => object
+}
+
+export type ErrorMiddleware = (error: unknown, req: IncomingMessage, res: ServerResponse, next: Next) => void
+
+// What a handler had said of the answer it did not get to send.
+const ENTITY_FIELDS = [
+  'accept-ranges',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-range',
+  'content-type',
+  'etag',
+  'expires',
+  'last-modified',
+  'link',
+  'location',
+  'trailer',
+  'transfer-encoding',
+]
+
+/**
+ * Answers everything that was thrown, always with `application/problem+json` (RFC 9457) and `Cache-Control: no-store`.
+ *
+ * Refusals of this library and problems made by `problem()` say what they say; errors of the body parser, the router
+ * and http-errors keep their 4xx status without their message; all else is a 500 with the request's id, whatever
+ * NODE_ENV is. Where the answer has already begun, the connection is closed, so that half an answer cannot pass for a
+ * whole one. Mount it last.
+ *
+ * **Not checked:** what a handler itself sends with `res.status(500).json(error)`.
+ */
+export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware {
+  checkOptions('secureErrors', options, { map: callback, render: callback })
+  const { map, render } = options
+
+  // Express tells error middlewares by their four parameters.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the fourth
+  return function secureErrorsMiddleware(error, req, res, _next) {
+    const problem = problemOf(error, req)
+    const requestId = note(req, problem)
+    if (isAbort(error) || res.headersSent || res.destroyed) {
+      res.destroy()
+      return
+    }
+    send(req, res, problem, bodyOf({ ...problem.toJSON(), requestId } as ProblemDocument, req))
+  }
+
+  function problemOf(error: unknown, req: IncomingMessage): SecurityProblem {
+    if (map === undefined || isSecurityProblem(error)) return recognise(error)
+    try {
+      const mapped: unknown = map(error, req)
+      return isSecurityProblem(mapped) ? mapped : recognise(error)
+    } catch (cause) {
+      return new SecurityProblem('unhandled_error', {
+        cause: new AggregateError([error, cause], 'secureErrors: map threw'),
+      })
+    }
+  }
+
+  function bodyOf(document: ProblemDocument, req: IncomingMessage): string {
+    const { type, title, status, detail, code, requestId } = document
+    try {
+      return JSON.stringify(render === undefined ? document : render(document, req))
+    } catch {
+      return JSON.stringify({ type, title, status, detail, code, requestId })
+    }
+  }
+}
+
+/** Records the error, unless the guard that made it has, and answers with the request's id. */
+function note(req: IncomingMessage, problem: SecurityProblem): string {
+  let context: WritableContext
+  try {
+    context = openContext(req)
+  } catch {
+    return ''
+  }
+  const isRecorded = context.decisions.some(
+    ({ mode, reason }) => mode === 'enforce' && reason === problem.reason,
+  )
+  if (!isRecorded) {
+    recordDecision(context, {
+      layer: 'errors',
+      guard: 'secureErrors',
+      rule: 'secureErrors',
+      mode: 'enforce',
+      problem,
+    })
+    if (!context.hasObservers && problem.reason === 'unhandled_error') printCause(problem.cause)
+  }
+  return context.id
+}
+
+/** Nobody listens: as Express itself does, rather than losing the only trace of it. */
+function printCause(cause: unknown): void {
+  console.error(cause instanceof Error ? cause.stack : cause)
+}
+
+function send(req: IncomingMessage, res: ServerResponse, problem: SecurityProblem, body: string): void {
+  for (const field of ENTITY_FIELDS) res.removeHeader(field)
+  res.statusCode = problem.status
+  for (const [field, value] of Object.entries(problem.headers)) res.setHeader(field, value)
+  res.setHeader('Content-Type', 'application/problem+json')
+  res.setHeader('Content-Length', Buffer.byteLength(body))
+  res.setHeader('Cache-Control', 'no-store')
+  res.setHeader('X-Content-Type-Options', 'nosniff')
+  res.end(req.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,74 @@
+import { STATUS_CODES } from 'node:http'
+import type { RefusalReason } from '../../core/catalogue.js'
+import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
+
+// body-parser's own words (its README, "Errors"). Its messages may quote the body, so none is used.
+const BODY_PARSER: Readonly<Record<string, RefusalReason>> = {
+  'encoding.unsupported': 'media_type_unsupported',
+  'charset.unsupported': 'media_type_unsupported',
+  'entity.parse.failed': 'body_malformed',
+  'entity.verify.failed': 'body_malformed',
+  'entity.too.large': 'body_too_large',
+  'parameters.too.many': 'body_too_large',
+  'querystring.parse.rangeError': 'body_too_deep',
+  'request.size.invalid': 'body_malformed',
+}
+
+// express-jwt, passport (`failWithError`): the caller was not authenticated, by code beside this library.
+const AUTHENTICATION_ERRORS = ['UnauthorizedError', 'AuthenticationError']
+
+type Thrown = Readonly<Record<'name' | 'type' | 'code' | 'status' | 'statusCode' | 'expose', unknown>>
+
+/** The caller went away while the body was read: there is nobody to answer. */
+export function isAbort(error: unknown): boolean {
+  return (error as Partial<Thrown> | null | undefined)?.type === 'request.aborted'
+}
+
+/**
+ * Turns what was thrown into what may be said. A 4xx is given only to the errors in this file, each told by its shape;
+ * all else is a 500 without a word.
+ */
+export function recognise(error: unknown): SecurityProblem {
+  if (isSecurityProblem(error)) return error
+  if (!(error instanceof Error)) return unhandled(error)
+  const thrown = error as Error & Partial<Thrown>
+  const { name, type, code, status } = thrown
+  if (typeof type === 'string' && Object.hasOwn(BODY_PARSER, type))
+    return seen(BODY_PARSER[type] as RefusalReason, type)
+  // Only the router's own: a URIError of a handler has no status.
+  if (name === 'URIError' && status === 400) return seen('url_malformed', name)
+  if (name === 'MulterError' && String(code).startsWith('LIMIT_')) return seen('body_too_large', String(code))
+  if (AUTHENTICATION_ERRORS.includes(name) && status === 401) {
+    const headers = { 'www-authenticate': 'Bearer' }
+    return new SecurityProblem('credential_missing', { headers, evidence: { thrown: name } })
+  }
+  return isHttpError(thrown) ? withStatus(thrown.status as number, name) : unhandled(error)
+}
+
+/** http-errors, and what `send` makes of files that are not there: recognised as http-errors itself does. */
+function isHttpError({ status, statusCode, expose }: Partial<Thrown>): boolean {
+  return (
+    typeof expose === 'boolean' &&
+    status === statusCode &&
+    Number.isInteger(status) &&
+    isClientError(status as number)
+  )
+}
+
+function isClientError(status: number): boolean {
+  return status >= 400 && status < 500
+}
+
+/** The status is kept; the message, which may quote anything, is not. */
+function withStatus(status: number, thrown: string): SecurityProblem {
+  const title = STATUS_CODES[status] ?? 'Bad Request'
+  return new SecurityProblem('request_refused', { status, title, detail: `${title}.`, evidence: { thrown } })
+}
+
+function seen(reason: RefusalReason, thrown: string): SecurityProblem {
+  return new SecurityProblem(reason, { evidence: { thrown } })
+}
+
+function unhandled(cause: unknown): SecurityProblem {
+  return new SecurityProblem('unhandled_error', { cause })
+}

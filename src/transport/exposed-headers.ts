@@ -1,0 +1,10 @@
+/**
+ * The response fields of this library that a page of another origin must be allowed to read:
+ * `cors({ origin, exposedHeaders })`. Without it a browser shows a script the status and nothing else.
+ */
+export const exposedHeaders: readonly string[] = Object.freeze([
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'WWW-Authenticate',
+])
