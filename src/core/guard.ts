@@ -154,7 +154,7 @@ export function runOutsideExpress(guard: Guard, req: IncomingMessage): Promise<v
   return new Promise((resolve, reject) => {
     guard(req, NO_RESPONSE, (problem?: unknown) => {
       if (problem === undefined) resolve()
-      else reject(problem)
+      else reject(problemFrom(problem))
     })
   })
 }

@@ -44,12 +44,13 @@ const MAX_NESTING = 20
 export function routeTemplate(req: IncomingMessage): string {
   const { route, baseUrl, app } = req as IncomingMessage & ExpressParts
   if (route === undefined) return UNMATCHED
-  const path = pathText(route.path)
-  if (baseUrl === undefined || baseUrl === '') return path
   const known = templates.get(route)
   if (known !== undefined) return known
+  const path = pathText(route.path)
+  // Not by `baseUrl`: after an error inside a router Express has already put it back to what it was outside.
   const mount = app === undefined ? undefined : mountOf(route, stackOf(app), 0)
-  const template = `${mount ?? '{mount}'}${path}`
+  if (mount === undefined) return baseUrl === undefined || baseUrl === '' ? path : `{mount}${path}`
+  const template = `${mount}${path}`
   templates.set(route, template)
   return template
 }
