@@ -3,6 +3,16 @@ import type { PassReason } from './catalogue.js'
 import { monotonicMs, wallClockMs } from './clock.js'
 import { openContext, type WritableContext } from './context.js'
 import type { Layer, Mode } from './decision.js'
+import {
+  callback,
+  checkOptions,
+  enforceOrReport,
+  oneOf,
+  record,
+  required,
+  text,
+  type OptionRule,
+} from './options.js'
 import { SecurityProblem, isSecurityProblem, type Evidence } from './problem.js'
 
 const GUARD = Symbol.for('express-bulwark.guard.v1')
@@ -50,6 +60,15 @@ export interface GuardDefinition {
   check(req: IncomingMessage, context: WritableContext, res: ServerResponse): Verdict | Promise<Verdict>
 }
 
+const RULES: Readonly<Record<keyof GuardDefinition, OptionRule>> = {
+  kind: required(text(64)),
+  layer: required(oneOf('transport', 'authentication', 'authorization', 'traffic', 'validation', 'errors')),
+  name: required(text()),
+  mode: enforceOrReport,
+  facts: record,
+  check: required(callback),
+}
+
 /**
  * Makes a middleware of one check. Timing, report mode, recording, refusing and catching are done here, once.
  *
@@ -57,6 +76,7 @@ export interface GuardDefinition {
  * the answer was already sent or the caller is gone by the time an asynchronous check ends.
  */
 export function defineGuard(definition: GuardDefinition): Guard {
+  checkOptions('defineGuard', definition, RULES)
   const { kind, layer, name, mode = 'enforce', facts = {} } = definition
 
   const guard: Guard = (req, res, next) => {

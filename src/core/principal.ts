@@ -65,6 +65,12 @@ export function createPrincipal(facts: PrincipalFacts): Principal {
   })
 }
 
+/** A Date, a Map or a document of a database would lose what it is in a copy, and could be changed without one. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
@@ -74,7 +80,8 @@ function frozenCopy(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (depth > MAX_CLAIM_DEPTH) throw new TypeError(`claims are nested deeper than ${MAX_CLAIM_DEPTH} levels`)
   if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenCopy(item, depth + 1)))
-  if (value instanceof Date) return value.toISOString()
+  if (!isPlain(value))
+    throw new TypeError('claims must be plain data: objects, arrays, text, numbers, booleans, null')
   const copy = Object.create(null) as Record<string, unknown>
   for (const name of Object.keys(value)) {
     copy[name] = frozenCopy((value as Record<string, unknown>)[name], depth + 1)

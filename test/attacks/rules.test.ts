@@ -109,7 +109,7 @@ describe('rule 2: the principal is written once and cannot be changed', () => {
     const attack: express.RequestHandler = (req, res) => {
       const principal = principalOf(req) as unknown as Record<string, never>
       const attempts = [
-        () => ((principal as { subject: string }).subject = 'root'),
+        () => ((principal as unknown as { subject: string }).subject = 'root'),
         () => (principal['scopes'] as unknown as Set<string>).add('admin'),
         () => Set.prototype.add.call(principal['scopes'], 'admin'),
         () => ((principal['claims'] as unknown as { deep: { list: number[] } }).deep.list[0] = 2),

@@ -152,6 +152,18 @@ describe('defineGuard', () => {
     expect(handler).not.toHaveBeenCalled()
   })
 
+  it.each<[string, object, string]>([
+    ['no kind', { kind: '' }, 'defineGuard: kind must be'],
+    ['an unknown layer', { layer: 'x' }, 'defineGuard: layer must be "transport" or'],
+    ['no name', { name: undefined }, 'defineGuard: name must be'],
+    ['an impossible mode', { mode: 'off' }, 'defineGuard: mode must be "enforce" or "report", got "off"'],
+    ['no check', { check: undefined }, 'defineGuard: check must be a function, got undefined'],
+    ['an unknown option', { handler: () => undefined }, 'defineGuard: unknown option "handler"'],
+  ])('throws for %s', (_case, wrong, message) => {
+    const right = { kind: 'x', layer: 'traffic', name: 'x', check: () => PASSED }
+    expect(() => defineGuard({ ...right, ...wrong } as never)).toThrow(message)
+  })
+
   it('gives its function a name, and metadata that a wrapper does not inherit', () => {
     const guard = guardOf(() => PASSED)
     expect(guard.name).toBe('testGuardMiddleware')

@@ -20,6 +20,9 @@ export function keepingLogger(): AuditLogger & { readonly kept: KeptRecord[]; re
     info: keep('info'),
     warn: keep('warn'),
     error: keep('error'),
-    reasons: () => kept.flatMap(({ record }) => (record.event?.reason === undefined ? [] : [record.event.reason as string])),
+    reasons: () =>
+      kept.flatMap(({ record }) =>
+        record.event?.reason === undefined ? [] : [record.event.reason as string],
+      ),
   }
 }

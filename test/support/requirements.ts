@@ -17,7 +17,11 @@ export function program(name: string, debianPackage: string): Requirement {
 /** Public test vectors, in the folder that the environment variable VECTORS names. */
 export function vectors(): Requirement & { readonly folder: string } {
   const folder = process.env['VECTORS'] ?? ''
-  return { folder, met: folder !== '' && existsSync(folder), remedy: 'VECTORS names no folder of test vectors' }
+  return {
+    folder,
+    met: folder !== '' && existsSync(folder),
+    remedy: 'VECTORS names no folder of test vectors',
+  }
 }
 
 /**

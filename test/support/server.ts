@@ -48,7 +48,20 @@ export function sendRaw(port: number, text: string): Promise<string> {
 }
 
 /** The bytes of a request with these header lines, in this order; the connection is to be closed after the answer. */
-export function rawRequest(method: string, path: string, headerLines: readonly string[] = [], body = ''): string {
+export function rawRequest(
+  method: string,
+  path: string,
+  headerLines: readonly string[] = [],
+  body = '',
+): string {
   const length = body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]
-  return [`${method} ${path} HTTP/1.1`, 'Host: api.test', 'Connection: close', ...headerLines, ...length, '', body].join('\r\n')
+  return [
+    `${method} ${path} HTTP/1.1`,
+    'Host: api.test',
+    'Connection: close',
+    ...headerLines,
+    ...length,
+    '',
+    body,
+  ].join('\r\n')
 }

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import cors from 'cors'
+import express from 'express'
+import {
+  auditLog,
+  authenticate,
+  exposedHeaders,
+  lifecycle,
+  notFound,
+  principalOf,
+  problem,
+  publicRoute,
+  rateLimit,
+  requireScopes,
+  secureErrors,
+  secureHeaders,
+  validateBody,
+} from 'express-bulwark'
+import { orderSchema } from './order-schema.js'
+
+/** Orders that one caller may place in a minute. */
+export const NEW_ORDERS_PER_MINUTE = 30
+
+/**
+ * The service, without a port: the starter gives it one, and so can a test.
+ *
+ * The order of the lines is the order in which a request meets them. What it may do is decided from the top down, and
+ * the cheap checks come before the expensive ones.
+ *
+ * @param {object} options
+ * @param {string} options.issuer the authorization server, as it stands in the `iss` claim
+ * @param {string} options.audience this service, as it stands in the `aud` claim
+ * @param {string} [options.shopOrigin] the web page that may call this service from a browser
+ * @param {import('express-bulwark').AuditLogger} [options.logger] where audit records go; standard output by default
+ */
+export function createService({ issuer, audience, shopOrigin = 'https://shop.example', logger }) {
+  const audit = auditLog({ logger })
+  const perAddress = rateLimit({ name: 'per-address', limit: 300, windowSeconds: 60, by: 'address' })
+  const authentication = authenticate({ issuer, audience })
+  const perCaller = rateLimit({ name: 'per-caller', limit: 100, windowSeconds: 60, by: 'principal' })
+  const newOrders = rateLimit({
+    name: 'new-orders',
+    limit: NEW_ORDERS_PER_MINUTE,
+    windowSeconds: 60,
+    by: 'principal',
+  })
+  const state = lifecycle(audit, perAddress, authentication, perCaller, newOrders)
+
+  // In memory, and gone with the process: your database goes here.
+  const orders = new Map()
+
+  const app = express()
+
+  app.use(audit)
+  app.use(secureHeaders())
+  // Before authentication, because a browser's preflight request carries no token.
+  app.use(cors({ origin: shopOrigin, exposedHeaders, methods: ['GET', 'POST'], maxAge: 600 }))
+
+  app.get('/health', publicRoute('liveness probe'), (_req, res) => {
+    res.json({ status: 'ok' })
+  })
+  app.get('/readyz', publicRoute('readiness probe'), (_req, res) => {
+    const { status } = state.health()
+    // Nobody sends requests to a service that is not ready, so the probe itself must ask for what is missing.
+    if (status === 'down') state.warmUp().catch(() => undefined)
+    res.status(status === 'down' ? 503 : 200).json({ status })
+  })
+
+  app.use(perAddress)
+  app.use(authentication)
+  app.use(perCaller)
+
+  app.post(
+    '/orders',
+    requireScopes('orders:write'),
+    newOrders,
+    express.json({ limit: '10kb' }),
+    validateBody(orderSchema),
+    (req, res) => {
+      const order = { id: randomUUID(), ...req.body }
+      orders.set(order.id, { owner: principalOf(req).key, order })
+      res.status(201).location(`/orders/${order.id}`).json(order)
+    },
+  )
+
+  app.get('/orders/:id', requireScopes('orders:read'), (req, res) => {
+    const found = orders.get(req.params.id)
+    // Somebody else's order gets the same answer as none: the caller must not learn that it exists.
+    if (found === undefined || found.owner !== principalOf(req).key) {
+      throw problem({ status: 404, code: 'order_not_found', detail: 'There is no such order.' })
+    }
+    res.json(found.order)
+  })
+
+  app.use(notFound())
+  app.use(secureErrors())
+
+  return { app, lifecycle: state }
+}

@@ -1,0 +1,82 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from '@jest/globals'
+import {
+  auditLog,
+  authenticate,
+  principalFrom,
+  rateLimit,
+  redisStore,
+  requireScopes,
+  secureErrors,
+  secureHeaders,
+  validateBody,
+} from '../src/index.js'
+import { PROBLEMS, REFUSALS, type ProblemFace } from '../src/core/catalogue.js'
+
+const read = (file: string): string => readFileSync(join(process.cwd(), file), 'utf8')
+const pages = readdirSync(join(process.cwd(), 'docs/middlewares'))
+
+const knownOptions = (make: (options: never) => unknown): string[] => {
+  try {
+    make({ noSuchOption: 1 } as never)
+  } catch (error) {
+    return /Known options: (.*)\.$/.exec((error as Error).message)?.[1]?.split(', ') ?? []
+  }
+  return []
+}
+
+describe('the documentation', () => {
+  it('lists every reason with the status and the code that it has', () => {
+    const page = read('docs/errors.md')
+    for (const [reason, code] of Object.entries(REFUSALS)) {
+      if (reason === 'application_problem' || reason === 'request_refused') continue
+      const { status } = PROBLEMS[code] as ProblemFace
+      expect(page).toMatch(new RegExp(`\\| \`${reason}\`\\s+\\| ${status}\\s+\\| \`${code}\``))
+    }
+    const documented = [...page.matchAll(/^\| `([a-z_]+)`\s+\| (?:\d{3}|4xx|any)/gm)].map(
+      ([, reason]) => reason,
+    )
+    expect(new Set(documented)).toEqual(new Set(Object.keys(REFUSALS)))
+  })
+
+  it.each<[string, (options: never) => unknown]>([
+    ['audit-log', auditLog],
+    ['authenticate', authenticate],
+    ['principal-from', (options) => principalFrom(() => undefined, options)],
+    ['rate-limit', rateLimit],
+    ['redis', (options) => redisStore({ defineCommand: () => undefined }, options)],
+    ['require-scopes', requireScopes],
+    ['secure-errors', secureErrors],
+    ['secure-headers', secureHeaders],
+    ['validate-body', (options) => validateBody(true, options)],
+  ])('has a row for every option of %s, and for no other', (page, make) => {
+    const rows = [...read(`docs/middlewares/${page}.md`).matchAll(/^\| `(\w+)`\s+\|/gm)].map(
+      ([, name]) => name,
+    )
+    expect(new Set(rows)).toEqual(new Set(knownOptions(make)))
+    const readme = read('README.md')
+    for (const name of rows)
+      if (name !== 'mode' || page === 'rate-limit') expect(readme).toContain(`\`${name}`)
+  })
+
+  it.each(pages)('%s says what is not checked', (page) => {
+    expect(read(`docs/middlewares/${page}`)).toMatch(/^## Not checked$/m)
+  })
+
+  it('links only to files that exist', () => {
+    for (const file of ['README.md', 'docs/rules.md', ...pages.map((page) => `docs/middlewares/${page}`)]) {
+      for (const [, target] of read(file).matchAll(/\]\(([^)#]+)\)/g)) {
+        if (target === undefined || /^https?:/.test(target)) continue
+        expect(() => readdirSync(join(process.cwd(), file, '..', target, '..'))).not.toThrow()
+      }
+    }
+  })
+
+  it('names the tests of each rule, and they are there', () => {
+    for (const [, , tests] of read('docs/rules.md').matchAll(/^\| (\d+)\s+\|.*\| ([a-z/, -]+?)\s*\|$/gm)) {
+      for (const test of (tests ?? '').split(', ')) expect(() => read(`test/${test}.test.ts`)).not.toThrow()
+    }
+    expect(read('docs/rules.md').match(/attacks\/rules/g)?.length).toBeGreaterThan(10)
+  })
+})
