@@ -73,6 +73,12 @@ describe('the documentation', () => {
     }
   })
 
+  it('shows a service that compiles: test/types/readme-example.ts is README’s, to the letter', () => {
+    const shown = /## A protected service\s+```ts\n(.*?)```/s.exec(read('README.md'))?.[1]
+    const compiled = read('test/types/readme-example.ts').replace(/^.*\n/, '')
+    expect(compiled.replace('../../src/index.js', 'express-bulwark')).toBe(shown)
+  })
+
   it('names the tests of each rule, and they are there', () => {
     for (const [, , tests] of read('docs/rules.md').matchAll(/^\| (\d+)\s+\|.*\| ([a-z/, -]+?)\s*\|$/gm)) {
       for (const test of (tests ?? '').split(', ')) expect(() => read(`test/${test}.test.ts`)).not.toThrow()

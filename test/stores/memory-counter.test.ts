@@ -36,6 +36,17 @@ describe('MemoryCounter', () => {
     })
   })
 
+  it('says 60 seconds of a window of 60 seconds at any moment of a clock with fractions', () => {
+    let now = 0
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now)
+    for (let i = 0; i < 2000; i += 1) {
+      now += 977.7777777
+      const counter = new MemoryCounter({ name: 'x', limit: 1, windowSeconds: 60 })
+      expect(counter.take({ key: 'a', cost: 1 }).resetMs).toBe(60_000)
+    }
+    clock.mockRestore()
+  })
+
   it('charges nothing for what it refuses', () => {
     const counter = new MemoryCounter({ name: 'x', limit: 5, windowSeconds: 10 })
     expect([take(counter, 'a', 4), take(counter, 'a', 2), take(counter, 'a', 1)]).toEqual([true, false, true])

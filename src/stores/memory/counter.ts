@@ -61,7 +61,8 @@ export class MemoryCounter implements RateLimitPort {
     return {
       allowed,
       remaining: Math.max(0, this.#policy.limit - window.count),
-      resetMs: Math.max(0, window.endsMs - now),
+      // The clock has fractions, and a sum of them a last digit too much: 60 seconds must not read 61.
+      resetMs: Math.max(0, Math.round(window.endsMs - now)),
     }
   }
 
