@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import { openContext, principalOf, type WritableContext } from '../core/context.js'
+import { openContext, principalOf, writableContextOf, type WritableContext } from '../core/context.js'
 import { defineGuard, recordDecision, runOutsideExpress, type Guard, type Verdict } from '../core/guard.js'
 import type { Health, Stateful } from '../core/lifecycle.js'
 import type { Principal } from '../core/principal.js'
+import { SecurityProblem } from '../core/problem.js'
 import type { StandardSchema } from '../core/standard-schema.js'
 import { readBearer } from './authenticate/bearer.js'
 import { FailureLimit } from './authenticate/failure-limit.js'
@@ -84,7 +85,11 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     return { reason: 'anonymous' }
   }
 
-  function accept(req: IncomingMessage, context: WritableContext, verified: Verification): Verdict {
+  function accept(
+    req: IncomingMessage,
+    context: WritableContext,
+    verified: Verification,
+  ): Verdict | Promise<Verdict> {
     const confirms = context.principal !== undefined
     for (const reason of verified.reported) {
       const problem = refusal(reason)
@@ -97,9 +102,19 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
       })
     }
     context.authenticateAs(verified.principal, guard)
-    expose?.(req, verified.principal)
-    if (confirms) return { reason: 'confirmed' }
-    return { reason: verified.remembered ? 'remembered' : 'verified' }
+    const reason = confirms ? 'confirmed' : verified.remembered ? 'remembered' : 'verified'
+    const exposed: unknown = expose?.(req, verified.principal)
+    // An asynchronous one is waited for: its rejection, if nobody took it, would end the process.
+    return exposed instanceof Promise ? exposed.then(() => ({ reason })) : { reason }
+  }
+
+  /** The claims are typed by this middleware's schema, which says nothing about a principal that another one wrote. */
+  function ownPrincipalOf(req: object): Principal<ClaimsOf<S>> {
+    const principal = principalOf(req)
+    if (writableContextOf(req).authenticator === guard) return principal as Principal<ClaimsOf<S>>
+    throw new SecurityProblem('guard_order', {
+      evidence: { problem: `principalOf() of "${name}", but another middleware authenticated this request` },
+    })
   }
 
   return Object.assign(guard, {
@@ -109,7 +124,7 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
       if (principal === undefined) throw refusal('credential_missing')
       return principal as Principal<ClaimsOf<S>>
     },
-    principalOf: (req: object) => principalOf(req) as Principal<ClaimsOf<S>>,
+    principalOf: ownPrincipalOf,
     warmUp: () => policy.keySet.warmUp(),
     health: (): Health => ({ name, status: policy.keySet.status(), detail: `keys of ${policy.issuer}` }),
     close: async () => {

@@ -21,7 +21,9 @@ export interface ExternalPrincipal {
   /** Who says so. @default `external:` and the option `name` */
   readonly issuer?: string | undefined
   readonly clientId?: string | undefined
+  /** A list, or text separated by spaces. */
   readonly scopes?: Iterable<string> | undefined
+  /** As `scopes`. */
   readonly roles?: Iterable<string> | undefined
   /** Plain data; it is copied and frozen. */
   readonly claims?: object | undefined
@@ -90,9 +92,16 @@ export function principalFrom(
   return guard
 }
 
+/** Text is iterable too, but its letters are no scopes: it is read as `scope` is, separated by spaces. */
+function itemsOf(values: Iterable<string> | undefined): Iterable<string> | undefined {
+  return typeof values === 'string' ? values.split(' ').filter((item) => item !== '') : values
+}
+
 function principalOfExternal(found: ExternalPrincipal, name: string): Principal {
   return createPrincipal({
     ...found,
+    scopes: itemsOf(found.scopes),
+    roles: itemsOf(found.roles),
     type: 'external',
     issuer: found.issuer ?? `external:${name}`,
     authenticatedBy: name,

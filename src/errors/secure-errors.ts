@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import { types } from 'node:util'
 import { openContext, type WritableContext } from '../core/context.js'
 import { recordDecision, type Next } from '../core/guard.js'
 import { callback, checkOptions } from '../core/options.js'
@@ -31,10 +32,12 @@ export type ErrorMiddleware = (error: unknown, req: IncomingMessage, res: Server
 // What a handler had said of the answer it did not get to send.
 const ENTITY_FIELDS = [
   'accept-ranges',
+  'content-digest',
   'content-disposition',
   'content-encoding',
   'content-language',
   'content-length',
+  'content-location',
   'content-range',
   'content-type',
   'etag',
@@ -42,6 +45,7 @@ const ENTITY_FIELDS = [
   'last-modified',
   'link',
   'location',
+  'repr-digest',
   'trailer',
   'transfer-encoding',
 ]
@@ -65,18 +69,32 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
   return function secureErrorsMiddleware(error, req, res, _next) {
     const problem = problemOf(error, req)
     const requestId = note(req, problem)
+    // An answer that was complete before the error came is as good as any.
+    if (res.writableEnded) return
     if (isAbort(error) || res.headersSent || res.destroyed) {
       res.destroy()
       return
     }
-    send(req, res, problem, bodyOf({ ...problem.toJSON(), requestId } as ProblemDocument, req))
+    // A 401 has a challenge (RFC 9110 section 15.5.2); other libraries may have set theirs.
+    if (problem !== error && problem.status === 401 && !res.hasHeader('www-authenticate'))
+      res.setHeader('WWW-Authenticate', 'Bearer')
+    try {
+      send(req, res, problem, bodyOf(problem, requestId, req))
+    } catch (cause) {
+      const fault = new SecurityProblem('unhandled_error', { cause })
+      note(req, fault)
+      send(req, res, fault, plainBody(fault, requestId))
+    }
   }
 
   function problemOf(error: unknown, req: IncomingMessage): SecurityProblem {
-    if (map === undefined || isSecurityProblem(error)) return recognise(error)
+    const problem = recognise(error)
+    if (map === undefined || problem === error) return problem
     try {
       const mapped: unknown = map(error, req)
-      return isSecurityProblem(mapped) ? mapped : recognise(error)
+      if (isSecurityProblem(mapped)) return mapped
+      disarm(mapped)
+      return problem
     } catch (cause) {
       return new SecurityProblem('unhandled_error', {
         cause: new AggregateError([error, cause], 'secureErrors: map threw'),
@@ -84,14 +102,29 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
     }
   }
 
-  function bodyOf(document: ProblemDocument, req: IncomingMessage): string {
-    const { type, title, status, detail, code, requestId } = document
+  function bodyOf(problem: SecurityProblem, requestId: string, req: IncomingMessage): string {
     try {
-      return JSON.stringify(render === undefined ? document : render(document, req))
+      const document = { ...problem.toJSON(), requestId } as ProblemDocument
+      const rendered: unknown = render === undefined ? document : render(document, req)
+      // Not every value has a JSON text, and a promise has a wrong one.
+      const body = disarm(rendered) ? undefined : (JSON.stringify(rendered) as string | undefined)
+      return body ?? plainBody(problem, requestId)
     } catch {
-      return JSON.stringify({ type, title, status, detail, code, requestId })
+      return plainBody(problem, requestId)
     }
   }
+}
+
+/** The members that every problem has. */
+function plainBody({ type, title, status, detail, code }: SecurityProblem, requestId: string): string {
+  return JSON.stringify({ type, title, status, detail, code, requestId })
+}
+
+/** Whether a callback that must answer at once answered with a promise. If it rejects, the process must not end. */
+function disarm(value: unknown): boolean {
+  if (typeof (value as { then?: unknown } | null | undefined)?.then !== 'function') return false
+  Promise.resolve(value).catch(() => undefined)
+  return true
 }
 
 /** Records the error, unless the guard that made it has, and answers with the request's id. */
@@ -120,13 +153,20 @@ function note(req: IncomingMessage, problem: SecurityProblem): string {
 
 /** Nobody listens: as Express itself does, rather than losing the only trace of it. */
 function printCause(cause: unknown): void {
-  console.error(cause instanceof Error ? cause.stack : cause)
+  try {
+    console.error(types.isNativeError(cause) ? cause.stack : cause)
+  } catch {
+    console.error('express-bulwark: something was thrown that cannot be shown')
+  }
 }
 
 function send(req: IncomingMessage, res: ServerResponse, problem: SecurityProblem, body: string): void {
+  const { status, headers } = problem
+  if (!(Number.isInteger(status) && status >= 400 && status <= 599)) throw new RangeError('no error status')
   for (const field of ENTITY_FIELDS) res.removeHeader(field)
-  res.statusCode = problem.status
-  for (const [field, value] of Object.entries(problem.headers)) res.setHeader(field, value)
+  res.statusCode = status
+  res.statusMessage = STATUS_CODES[status] ?? 'Error'
+  for (const [field, value] of Object.entries(headers)) res.setHeader(field, value)
   res.setHeader('Content-Type', 'application/problem+json')
   res.setHeader('Content-Length', Buffer.byteLength(body))
   res.setHeader('Cache-Control', 'no-store')

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import helmet from 'helmet'
 import { openContext } from '../core/context.js'
 import type { Guard } from '../core/guard.js'
-import { checkOptions, either, flag, integer, oneOf, record, text } from '../core/options.js'
+import { checkOptions, either, flag, integer, oneOf, record, type OptionRule } from '../core/options.js'
 
 export interface SecureHeadersOptions {
   /** Directives of `Content-Security-Policy`, in place of the API profile's. */
@@ -20,6 +20,17 @@ export interface SecureHeadersOptions {
 const YEAR_SECONDS = 31_536_000
 const API_POLICY = { 'default-src': ["'none'"], 'base-uri': ["'none'"], 'frame-ancestors': ["'none'"] }
 
+const isPrintable = (value: unknown): boolean => typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)
+
+const directives: OptionRule = {
+  says: 'an object of directives, each an array of strings',
+  holds: (value) =>
+    record.holds(value) &&
+    Object.values(value as object).every((values) => Array.isArray(values) && values.every(isPrintable)),
+}
+
+const fieldValue: OptionRule = { says: 'text of printable ASCII characters', holds: isPrintable }
+
 /**
  * Sets the security headers of an API: helmet with a profile for answers that are data, not pages.
  *
@@ -36,10 +47,10 @@ export function secureHeaders(options: SecureHeadersOptions = {}): Guard {
     'secureHeaders',
     options,
     {
-      contentSecurityPolicy: record,
+      contentSecurityPolicy: directives,
       hsts: either(oneOf(false), record),
       crossOriginResourcePolicy: oneOf('same-origin', 'same-site', 'cross-origin'),
-      cacheControl: either(oneOf(false), text(200)),
+      cacheControl: either(oneOf(false), fieldValue),
     },
     { strictTransportSecurity: 'hsts', maxAge: 'hsts.maxAgeSeconds' },
   )
@@ -69,11 +80,8 @@ function fieldsOf(options: SecureHeadersOptions): readonly (readonly [string, st
     cacheControl = 'no-store',
   } = options
   const fields = new Map<string, string>()
-  const directives = Object.entries(contentSecurityPolicy).map(
-    ([name, values]) => [name, [...values]] as const,
-  )
   const apply = helmet({
-    contentSecurityPolicy: { useDefaults: false, directives: Object.fromEntries(directives) },
+    contentSecurityPolicy: false,
     crossOriginResourcePolicy: { policy: crossOriginResourcePolicy },
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
@@ -87,9 +95,25 @@ function fieldsOf(options: SecureHeadersOptions): readonly (readonly [string, st
     xssFilter: false,
     hidePoweredBy: false,
   })
+  run(policyOf(contentSecurityPolicy), fields)
   run(apply, fields)
   if (cacheControl !== false) fields.set('Cache-Control', cacheControl)
   return [...fields]
+}
+
+function policyOf(policy: NonNullable<SecureHeadersOptions['contentSecurityPolicy']>): Helmet {
+  const copy = Object.entries(policy).map(([name, values]) => [name, [...values]] as const)
+  try {
+    return helmet.contentSecurityPolicy({ useDefaults: false, directives: Object.fromEntries(copy) })
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    throw new TypeError(
+      `secureHeaders: contentSecurityPolicy must be a policy that browsers read: ${detail}`,
+      {
+        cause,
+      },
+    )
+  }
 }
 
 function transportSecurity(hsts: Exclude<SecureHeadersOptions['hsts'], false | undefined>): string {

@@ -14,8 +14,8 @@ import {
 } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
 import { boundsFault, type Bounds } from './validate-body/bounds.js'
-import { bodyCheck, type BodyCheck, type Checked } from './validate-body/body-check.js'
-import { MAX_FIELD_ERRORS, at, type FieldError } from './validate-body/field-errors.js'
+import { bodyCheck, type BodyCheck } from './validate-body/body-check.js'
+import { MAX_FIELD_ERRORS, at, type Checked, type FieldError } from './validate-body/field-errors.js'
 import type { Infer } from './validate-body/infer.js'
 import { hasBody, isMediaType, mediaTypeOf } from './validate-body/media-type.js'
 
@@ -173,10 +173,13 @@ function nameOf(schema: object | boolean): string {
   return typeof named === 'string' ? named : 'body'
 }
 
-/** Express 4's `express.json()` leaves an empty object behind where it did not read the body. */
-function isParsed(req: { readonly body?: unknown; readonly _body?: unknown }): boolean {
+/**
+ * Express 4's `express.json()` leaves an empty object behind where it did not read the body. Where it did, it sets
+ * `_body`; Express 5's sets nothing, but has read the request to its end.
+ */
+function isParsed(req: IncomingMessage & { readonly body?: unknown; readonly _body?: unknown }): boolean {
   const { body } = req
   if (body === undefined) return false
-  if (req._body === true || typeof body !== 'object' || body === null) return true
+  if (req._body === true || req.readableEnded || typeof body !== 'object' || body === null) return true
   return Object.getPrototypeOf(body) !== Object.prototype || Object.keys(body).length > 0
 }

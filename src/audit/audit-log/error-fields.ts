@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import { neutralise } from '../../core/text.js'
 
 const MAX_CAUSES = 5
@@ -10,25 +11,37 @@ const MAX_FRAMES = 20
  * body parser keeps the whole body in one.
  */
 export function errorFields(thrown: unknown, messages: boolean): Readonly<Record<string, unknown>> {
-  const [first, ...causes] = chain(thrown).map((error) => describe(error, messages))
+  const [first, ...causes] = chain(thrown).map((error) => described(error, messages))
   return { ...first, ...(causes.length === 0 ? {} : { causes }) }
 }
 
+/** What throws when it is looked at is still evidence that something was thrown. */
+function described(error: unknown, messages: boolean): Readonly<Record<string, unknown>> {
+  try {
+    return describe(error, messages)
+  } catch {
+    return { type: 'unreadable' }
+  }
+}
+
 function describe(error: unknown, messages: boolean): Readonly<Record<string, unknown>> {
-  if (!(error instanceof Error)) return { type: error === null ? 'null' : typeof error }
+  if (!isError(error)) return { type: error === null ? 'null' : typeof error }
   const { code } = error as { code?: unknown }
   return {
     type: typeof error.name === 'string' ? neutralise(error.name, 64) : 'Error',
     ...(typeof code === 'string' ? { code: neutralise(code, 64) } : {}),
     ...(messages ? { message: neutralise(error.message, 512) } : {}),
-    stack_trace: frames(error.stack),
+    stack_trace: frames(error.stack, error.message),
   }
 }
 
-/** The lines that say where; the first lines repeat the message, which may itself look like a frame. */
-function frames(stack: unknown): string {
+/** The lines that say where, without the message before them, which may itself have lines that look like these. */
+function frames(stack: unknown, message: unknown): string {
   if (typeof stack !== 'string') return ''
-  const lines = stack.split('\n').filter((line) => /^ {4}at .*(?:[:(]\d+|<anonymous>|native)\)?$/.test(line))
+  const header = typeof message === 'string' ? message : ''
+  const start = stack.indexOf(header)
+  const trace = start === -1 ? stack : stack.slice(start + header.length)
+  const lines = trace.split('\n').filter((line) => /^ {4}at .*(?:[:(]\d+|<anonymous>|native)\)?$/.test(line))
   return lines
     .slice(0, MAX_FRAMES)
     .map((line) => neutralise(line.trim(), 300))
@@ -40,7 +53,20 @@ function chain(thrown: unknown): readonly unknown[] {
   let error = thrown
   while (error !== undefined && errors.length < MAX_CAUSES && !errors.includes(error)) {
     errors.push(error)
-    error = error instanceof Error ? error.cause : undefined
+    error = causeOf(error)
   }
   return errors
+}
+
+function causeOf(error: unknown): unknown {
+  try {
+    return isError(error) ? error.cause : undefined
+  } catch {
+    return undefined
+  }
+}
+
+// Node's own errors are not of this class where code runs in another context.
+function isError(value: unknown): value is Error {
+  return types.isNativeError(value) || value instanceof Error
 }

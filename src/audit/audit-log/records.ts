@@ -103,7 +103,8 @@ function requestFields(
 ): Readonly<Record<string, unknown>> {
   const { client, id, method, principal, trace } = context
   return {
-    client: { address: client.address },
+    // Where proxies are trusted, this is text from a header.
+    client: { address: label(client.address) },
     http: {
       request: { id, inbound_id: label(req.headers['x-request-id']), method: neutralise(method, 16) },
       response: { status_code: status },

@@ -11,20 +11,28 @@ export interface AuditLogger {
 
 /** Hands records to a logger. What the logger throws is counted and reaches no request. */
 export class Writer {
-  readonly #logger: AuditLogger
+  readonly #logger: Readonly<Record<Level, (record: object, message: string) => unknown>>
   #written = 0
   #failed = 0
   #lastFailed = false
+  #isReaderGone = false
 
   constructor(logger: AuditLogger | undefined) {
     this.#logger = logger ?? this.#standardOutput()
   }
 
   write(level: Level, record: AuditRecord, message: string): void {
+    if (this.#isReaderGone) {
+      this.#noteFailure()
+      return
+    }
+    this.#lastFailed = false
+    const failedBefore = this.#failed
     try {
-      this.#lastFailed = false
-      this.#logger[level](record, message)
-      this.#written += 1
+      const returned = this.#logger[level](record, message)
+      // What a promise hides until later must not end the process then.
+      if (isThenable(returned)) void Promise.resolve(returned).then(this.#noteWritten, this.#noteFailure)
+      else if (this.#failed === failedBefore) this.#noteWritten()
     } catch {
       this.#noteFailure()
     }
@@ -41,14 +49,24 @@ export class Writer {
    */
   #standardOutput(): AuditLogger {
     const out = destination({ fd: 1, sync: true })
-    out.on('error', () => {
+    out.on('error', (error: NodeJS.ErrnoException) => {
+      // From now on pino drops all records without a word.
+      if (error.code === 'EPIPE') this.#isReaderGone = true
       this.#noteFailure()
     })
     return pino({}, out)
   }
 
-  #noteFailure(): void {
+  readonly #noteWritten = (): void => {
+    this.#written += 1
+  }
+
+  readonly #noteFailure = (): void => {
     this.#failed += 1
     this.#lastFailed = true
   }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

@@ -1,6 +1,6 @@
 import { refusal } from './refusal.js'
 
-const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/
+const COMPACT = /^[\w-]+\.[\w-]*\.[\w-]+$/
 
 // The last character of a segment whose length is 2 or 3 modulo 4 has 4 or 2 bits that carry nothing: they must be zero.
 const CANONICAL_END: Readonly<Record<number, string>> = { 2: 'AQgw', 3: 'AEIMQUYcgkosw048' }
@@ -12,7 +12,7 @@ export interface CompactToken {
 
 /**
  * Whether a text is a JWS in compact form (RFC 7515 section 7.1), character by character: three segments, base64url
- * without padding, white space or stray bits.
+ * without padding, white space or stray bits. The payload may be empty, as in any JWS; no JWT's is.
  *
  * Decoders accept more than one text for the same bytes. A token that has several spellings has several names in a
  * memory, a revocation list and a log.

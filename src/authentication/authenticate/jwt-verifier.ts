@@ -77,6 +77,8 @@ export class JwtVerifier {
     const { kid } = header
     if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH))
       throw refusal('token_malformed')
+    // RFC 7797 section 7: no JWT has this; one reader would take the payload as it stands, another would decode it.
+    if (header['b64'] === false) throw refusal('token_malformed')
     checkType(header, payload, this.#policy, collector([]))
     checkIssuer(payload, this.#policy)
   }

@@ -127,8 +127,8 @@ export function policyOf(options: AuthenticateOptions<StandardSchema>): JwtPolic
       options.maxTokenLifetimeSeconds,
       options.maxTokenLifetime,
     ),
-    requiredClaims: options.requiredClaims ?? [],
-    algorithms: options.algorithms ?? ALGORITHMS,
+    requiredClaims: fixed(options.requiredClaims ?? []),
+    algorithms: fixed(options.algorithms ?? ALGORITHMS),
     keySet: keySetOf(options),
     buildPrincipal: principalBuilder(options.principal ?? {}),
     claimsSchema: options.claims,
@@ -140,11 +140,11 @@ export function policyOf(options: AuthenticateOptions<StandardSchema>): JwtPolic
 }
 
 function audienceOf(audience: AuthenticateOptions['audience']): JwtPolicy['audience'] {
-  if (typeof audience === 'string') return { claim: 'aud', values: [audience] }
-  if (Array.isArray(audience)) return { claim: 'aud', values: audience as readonly string[] }
+  if (typeof audience === 'string') return { claim: 'aud', values: fixed([audience]) }
+  if (Array.isArray(audience)) return { claim: 'aud', values: fixed(audience as readonly string[]) }
   const other = audience as { readonly claim: string; readonly value: string }
   checkOptions(`${ME}: audience`, other, { claim: required(text()), value: required(text()) })
-  return { claim: other.claim, values: [other.value] }
+  return { claim: other.claim, values: fixed([other.value]) }
 }
 
 function typesOf(typ: AuthenticateOptions['typ']): JwtPolicy['types'] {
@@ -157,7 +157,12 @@ function typesOf(typ: AuthenticateOptions['typ']): JwtPolicy['types'] {
 }
 
 function typesFrom(value: string | readonly string[], mode: Mode): JwtPolicy['types'] {
-  return { values: (typeof value === 'string' ? [value] : value).map(normalisedType), mode }
+  return { values: fixed((typeof value === 'string' ? [value] : value).map(normalisedType)), mode }
+}
+
+/** A list that neither the caller's array nor a reader of the guard's facts can change any more. */
+function fixed(list: readonly string[]): readonly string[] {
+  return Object.freeze([...list])
 }
 
 function tightening(

@@ -48,12 +48,17 @@ function reader(
   mapping: string | ((claims: Claims) => Iterable<string>) | undefined,
   defaults: readonly string[],
 ): (payload: Json) => readonly string[] {
-  if (typeof mapping === 'function') return (payload) => listOf([...mapping(payload)])
+  if (typeof mapping === 'function') return (payload) => listOf(itemsOf(mapping(payload)))
   const names = mapping === undefined ? defaults : [mapping]
   return (payload) => {
     const found = names.map((name) => claimAt(payload, name)).find((value) => value !== undefined)
     return found === undefined ? [] : listOf(found)
   }
+}
+
+/** A text is iterable too, but its letters are no scopes. */
+function itemsOf(values: Iterable<string>): unknown {
+  return typeof values === 'string' ? values : [...values]
 }
 
 /** Scopes are separated by single spaces (RFC 6749 section 3.3) or listed. Anything else is no statement about scopes. */

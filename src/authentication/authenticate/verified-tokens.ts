@@ -40,7 +40,7 @@ export class VerifiedTokens {
   #old: Generation = emptyGeneration()
 
   constructor({ maxEntries, maxBytes }: VerifiedTokensPolicy) {
-    this.#maxEntries = maxEntries / 2
+    this.#maxEntries = Math.floor(maxEntries / 2)
     this.#maxBytes = maxBytes / 2
   }
 
@@ -69,8 +69,9 @@ export class VerifiedTokens {
       this.#old = this.#young
       this.#young = emptyGeneration()
     }
+    // Requests that came together verified the same token each for itself: it is one entry.
+    if (!this.#young.entries.has(name)) this.#young.bytes += bytes
     this.#young.entries.set(name, entry)
-    this.#young.bytes += bytes
   }
 
   delete(name: string): void {

@@ -69,6 +69,7 @@ async function vet(entry: unknown): Promise<UsableKey | string> {
   if (jwk.kty === 'oct') return 'symmetric'
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return 'private'
   if (jwk.kid !== undefined && typeof jwk.kid !== 'string') return 'kid is no string'
+  if (jwk.use !== undefined && jwk.use !== 'sig') return 'use'
   if (jwk.key_ops !== undefined && (!Array.isArray(jwk.key_ops) || !jwk.key_ops.includes('verify')))
     return 'key_ops'
   const weakness = jwk.kty === 'RSA' ? rsaWeakness(jwk) : undefined

@@ -3,6 +3,13 @@ import { stackOf, type ExpressParts, type RouterLayer } from '../../core/route.j
 
 const MAX_NESTING = 20
 
+/** What an application that is mounted in another one knows of that. */
+interface Mountable {
+  readonly parent?: unknown
+  /** Its mount path as it was written: `/tenants/:id`. */
+  readonly path?: () => string
+}
+
 /**
  * The methods that the application's routes have for this path; none where no route has the path, or where Express
  * does not show its routes.
@@ -14,15 +21,26 @@ export function allowedMethods(req: IncomingMessage): readonly string[] {
   const { app, originalUrl, baseUrl = '' } = req as IncomingMessage & ExpressParts
   if (app === undefined) return []
   const path = (originalUrl ?? req.url ?? '').replace(/[?#].*$/s, '')
-  // Inside a mounted application `app` is that application, and its routes begin after `baseUrl`.
   const methods = new Set<string>()
   try {
-    collect(stackOf(app), path.startsWith(baseUrl) ? path.slice(baseUrl.length) || '/' : path, methods, 0)
+    const mount = mountOf(app, baseUrl)
+    collect(stackOf(app), path.startsWith(mount) ? path.slice(mount.length) || '/' : path, methods, 0)
   } catch {
     return []
   }
   if (methods.has('GET')) methods.add('HEAD')
   return [...methods].toSorted()
+}
+
+/**
+ * The part of the path that lies before an application's own routes: as much of `baseUrl` as the path it is mounted at
+ * is long. `baseUrl` itself also holds the routers inside the application.
+ */
+function mountOf(app: object, baseUrl: string): string {
+  const mounted = app as Mountable
+  if (mounted.parent === undefined) return ''
+  const segments = mounted.path?.().split('/').length
+  return baseUrl.split('/').slice(0, segments).join('/')
 }
 
 function collect(stack: readonly RouterLayer[], path: string, methods: Set<string>, depth: number): void {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { types } from 'node:util'
 import type { RefusalReason } from '../../core/catalogue.js'
 import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
 
@@ -14,6 +15,9 @@ const BODY_PARSER: Readonly<Record<string, RefusalReason>> = {
   'request.size.invalid': 'body_malformed',
 }
 
+// What a client wrote wrongly, where multer's other codes tell of its limits.
+const MULTER_MALFORMED = ['LIMIT_UNEXPECTED_FILE', 'MISSING_FIELD_NAME', 'INVALID_FIELD_NAME']
+
 // express-jwt, passport (`failWithError`): the caller was not authenticated, by code beside this library.
 const AUTHENTICATION_ERRORS = ['UnauthorizedError', 'AuthenticationError']
 
@@ -21,28 +25,42 @@ type Thrown = Readonly<Record<'name' | 'type' | 'code' | 'status' | 'statusCode'
 
 /** The caller went away while the body was read: there is nobody to answer. */
 export function isAbort(error: unknown): boolean {
-  return (error as Partial<Thrown> | null | undefined)?.type === 'request.aborted'
+  try {
+    return (error as Partial<Thrown> | null | undefined)?.type === 'request.aborted'
+  } catch {
+    return false
+  }
 }
 
 /**
  * Turns what was thrown into what may be said. A 4xx is given only to the errors in this file, each told by its shape;
- * all else is a 500 without a word.
+ * all else is a 500 without a word, and so is what throws when it is looked at.
  */
 export function recognise(error: unknown): SecurityProblem {
-  if (isSecurityProblem(error)) return error
-  if (!(error instanceof Error)) return unhandled(error)
+  try {
+    return isSecurityProblem(error) ? error : (recognised(error) ?? unhandled(error))
+  } catch {
+    return unhandled(error)
+  }
+}
+
+function recognised(error: unknown): SecurityProblem | undefined {
+  // Node's own errors are not of this class where code runs in another context.
+  if (!types.isNativeError(error) && !(error instanceof Error)) return undefined
   const thrown = error as Error & Partial<Thrown>
   const { name, type, code, status } = thrown
   if (typeof type === 'string' && Object.hasOwn(BODY_PARSER, type))
     return seen(BODY_PARSER[type] as RefusalReason, type)
   // Only the router's own: a URIError of a handler has no status.
   if (name === 'URIError' && status === 400) return seen('url_malformed', name)
-  if (name === 'MulterError' && String(code).startsWith('LIMIT_')) return seen('body_too_large', String(code))
-  if (AUTHENTICATION_ERRORS.includes(name) && status === 401) {
-    const headers = { 'www-authenticate': 'Bearer' }
-    return new SecurityProblem('credential_missing', { headers, evidence: { thrown: name } })
-  }
-  return isHttpError(thrown) ? withStatus(thrown.status as number, name) : unhandled(error)
+  if (name === 'MulterError') return ofMulter(String(code))
+  if (AUTHENTICATION_ERRORS.includes(name) && status === 401) return seen('credential_missing', name)
+  return isHttpError(thrown) ? withStatus(thrown.status as number, name) : undefined
+}
+
+function ofMulter(code: string): SecurityProblem | undefined {
+  if (MULTER_MALFORMED.includes(code)) return seen('body_malformed', code)
+  return code.startsWith('LIMIT_') ? seen('body_too_large', code) : undefined
 }
 
 /** http-errors, and what `send` makes of files that are not there: recognised as http-errors itself does. */

@@ -1,9 +1,7 @@
 import { isStandardSchema, type StandardResult, type StandardSchema } from '../../core/standard-schema.js'
 import { compileJsonSchema, type JsonCheck } from './compile.js'
-import { issueErrors, type FieldError } from './field-errors.js'
-
-export type Checked =
-  { readonly value: unknown; readonly errors?: undefined } | { readonly errors: readonly FieldError[] }
+import { issueErrors, namesIn, type Checked, type Names } from './field-errors.js'
+import { outline } from './outline.js'
 
 /** A schema turned into one function, whatever kind of schema it was. */
 export interface BodyCheck {
@@ -18,37 +16,37 @@ export function bodyCheck(schema: object | boolean, coerce: boolean): BodyCheck 
     if (coerce) throw new Error('coerce is for JSON Schemas; this schema has its own')
     return standardCheck(schema)
   }
-  const find = compileJsonSchema(schema, coerce)
+  const check = compileJsonSchema(schema, namesIn(schema), { coerceTypes: coerce })
   return {
     unknownFields: 'refused',
-    check: (body) => {
-      const value = coerce ? structuredClone(body) : body
-      const errors = find(value)
-      return errors === undefined ? { value } : { errors }
-    },
+    check: coerce ? (body) => check(structuredClone(body)) : check,
   }
 }
 
 /**
  * A Standard Schema on its own cannot refuse unknown fields: `z.object({ sku })` accepts more and drops it in its
- * output. Where it can say itself as JSON Schema, that is checked first, closed; in any case its output, a new value,
- * becomes the body.
+ * output. Where it can say itself as JSON Schema, the outline of that is checked first, closed; in any case its output,
+ * a new value, becomes the body.
  */
 function standardCheck(schema: StandardSchema): BodyCheck {
-  const find = closedCheckOf(schema)
+  const closed = closedCheckOf(schema)
   return {
-    unknownFields: find === undefined ? 'strips-unknown' : 'refused',
+    unknownFields: closed === undefined ? 'strips-unknown' : 'refused',
     check: (body) => {
-      const errors = find?.(body)
-      if (errors !== undefined) return { errors }
+      const checked = closed?.check(body)
+      if (checked?.errors !== undefined) return checked
       const result = schema['~standard'].validate(body)
-      return result instanceof Promise ? result.then(checkedOf) : checkedOf(result)
+      const settle = (settled: StandardResult<unknown>): Checked => checkedOf(settled, body, closed?.names)
+      return 'then' in result ? Promise.resolve(result).then(settle) : settle(result)
     },
   }
 }
 
-function checkedOf(result: StandardResult<unknown>): Checked {
-  return result.issues === undefined ? { value: result.value } : { errors: issueErrors(result) }
+function checkedOf(result: StandardResult<unknown>, body: unknown, names: Names | undefined): Checked {
+  if (result.issues !== undefined) return { errors: issueErrors(result, body, names) }
+  // Neither a value nor issues: whatever made this, it was no validation.
+  if (!('value' in result)) throw new TypeError('the schema returned no result')
+  return { value: result.value }
 }
 
 interface JsonSchemaSource {
@@ -56,7 +54,9 @@ interface JsonSchemaSource {
 }
 
 /** The Standard JSON Schema extension (StandardJSONSchemaV1). Some types have no JSON Schema: then there is no check. */
-function closedCheckOf(schema: StandardSchema): JsonCheck | undefined {
+function closedCheckOf(
+  schema: StandardSchema,
+): { readonly check: JsonCheck; readonly names: Names } | undefined {
   const { jsonSchema } = schema['~standard'] as { readonly jsonSchema?: JsonSchemaSource }
   if (jsonSchema === undefined) return undefined
   let described: unknown
@@ -65,5 +65,9 @@ function closedCheckOf(schema: StandardSchema): JsonCheck | undefined {
   } catch {
     return undefined
   }
-  return compileJsonSchema(described, false)
+  const names = namesIn(described)
+  return {
+    names,
+    check: compileJsonSchema(outline(described), names, { strict: false, unicodeRegExp: false }),
+  }
 }

@@ -7,8 +7,8 @@ export interface Bounds {
 }
 
 /**
- * Walks a parsed body once: depth, number of values, and fields called `__proto__`, which would change the prototype
- * of whatever they are merged into.
+ * Walks a parsed body once: depth, number of values, and the fields that would change the prototype of whatever they
+ * are merged into: `__proto__`, and `prototype` in `constructor`.
  */
 export function boundsFault(body: unknown, { maxDepth, maxNodes }: Bounds): BoundsFault | undefined {
   let nodes = 0
@@ -26,14 +26,19 @@ export function boundsFault(body: unknown, { maxDepth, maxNodes }: Bounds): Boun
       return undefined
     }
     for (const name of Object.keys(value)) {
-      if (name === '__proto__') return 'forbidden_name'
-      const fault = visit((value as Record<string, unknown>)[name], depth + 1)
+      const inner = (value as Record<string, unknown>)[name]
+      if (name === '__proto__' || (name === 'constructor' && hasPrototype(inner))) return 'forbidden_name'
+      const fault = visit(inner, depth + 1)
       if (fault !== undefined) return fault
     }
     return undefined
   }
 
   return visit(body, 1)
+}
+
+function hasPrototype(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')
 }
 
 /** How many values a body has, counted no further than `limit`. The body is known to be of bounded depth. */

@@ -1,7 +1,18 @@
 type Schema = Readonly<Record<string, unknown>>
 
 // Keywords that speak of the same value: a field that one of them knows is known.
-const COMPOSING = ['$ref', '$dynamicRef', 'allOf', 'anyOf', 'oneOf', 'if', 'then', 'else', 'dependentSchemas']
+const COMPOSING = [
+  '$ref',
+  '$dynamicRef',
+  'allOf',
+  'anyOf',
+  'oneOf',
+  'if',
+  'then',
+  'else',
+  'dependentSchemas',
+  'dependencies',
+]
 
 type Treatment = (schema: unknown) => unknown
 
@@ -21,6 +32,8 @@ const KEYWORDS: Readonly<Record<string, Treatment>> = {
   then: innerClosed,
   else: innerClosed,
   dependentSchemas: each(innerClosed),
+  // Of older drafts; Ajv still knows it.
+  dependencies: each(innerClosed),
   $defs: each(innerClosed),
   definitions: each(innerClosed),
 }

@@ -1,0 +1,26 @@
+import { jest } from '@jest/globals'
+
+/** Stops wall clock and monotonic clock, and nothing else: sockets, timers and promises go on. */
+export function stopClocks(): void {
+  jest.useFakeTimers({
+    doNotFake: [
+      'hrtime',
+      'nextTick',
+      'queueMicrotask',
+      'setImmediate',
+      'clearImmediate',
+      'setInterval',
+      'clearInterval',
+      'setTimeout',
+      'clearTimeout',
+    ],
+  })
+}
+
+export function forward(milliseconds: number): void {
+  jest.advanceTimersByTime(milliseconds)
+}
+
+export function releaseClocks(): void {
+  jest.useRealTimers()
+}
