@@ -4,6 +4,7 @@ import { onEvent } from '../core/events.js'
 import type { Guard } from '../core/guard.js'
 import type { Stateful } from '../core/lifecycle.js'
 import { callback, checkOptions, either, flag, oneOf, type OptionRule } from '../core/options.js'
+import { isThenable } from '../core/thenable.js'
 import { completionRecord, decisionRecord, eventRecord, type Completion } from './audit-log/records.js'
 import { Writer, type AuditLogger } from './audit-log/writer.js'
 
@@ -93,10 +94,7 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
       const level = decision.outcome === 'fault' ? 'error' : 'warn'
       writer.write(level, decisionRecord(decision, context, req, errorMessages), decision.reason)
     }
-    context.decisions.forEach((decision) => {
-      observer(decision, context)
-    })
-    context.observe(observer)
+    context.observe(observer, true)
     if (completions === 'none') return
     let ended = false
     const end = (): void => {
@@ -117,7 +115,10 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
   function isWanted(completion: Completion): boolean {
     if (typeof completions !== 'function') return true
     try {
-      return completions(completion)
+      const answer: unknown = completions(completion)
+      // Asked too late for a promise: the record is kept, and a rejection must not end the process.
+      if (isThenable(answer)) Promise.resolve(answer).catch(() => undefined)
+      return answer !== false
     } catch {
       return true
     }

@@ -5,6 +5,7 @@ import type { Health, Stateful } from '../core/lifecycle.js'
 import type { Principal } from '../core/principal.js'
 import { SecurityProblem } from '../core/problem.js'
 import type { StandardSchema } from '../core/standard-schema.js'
+import { isThenable } from '../core/thenable.js'
 import { readBearer } from './authenticate/bearer.js'
 import { FailureLimit } from './authenticate/failure-limit.js'
 import { JwtVerifier, type Verification } from './authenticate/jwt-verifier.js'
@@ -74,8 +75,8 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     const token = readBearer(req, maxTokenLength)
     if (token === undefined) return anonymous(context)
     const verification = verifier.verify(token)
-    if (verification instanceof Promise)
-      return verification.then((verified) => accept(req, context, verified))
+    if (isThenable(verification))
+      return Promise.resolve(verification).then((verified) => accept(req, context, verified))
     return accept(req, context, verification)
   }
 
@@ -103,9 +104,10 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     }
     context.authenticateAs(verified.principal, guard)
     const reason = confirms ? 'confirmed' : verified.remembered ? 'remembered' : 'verified'
-    const exposed: unknown = expose?.(req, verified.principal)
+    // The first one where this one confirms it: there is one principal.
+    const exposed: unknown = expose?.(req, context.principal ?? verified.principal)
     // An asynchronous one is waited for: its rejection, if nobody took it, would end the process.
-    return exposed instanceof Promise ? exposed.then(() => ({ reason })) : { reason }
+    return isThenable(exposed) ? Promise.resolve(exposed).then(() => ({ reason })) : { reason }
   }
 
   /** The claims are typed by this middleware's schema, which says nothing about a principal that another one wrote. */
@@ -126,7 +128,11 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     },
     principalOf: ownPrincipalOf,
     warmUp: () => policy.keySet.warmUp(),
-    health: (): Health => ({ name, status: policy.keySet.status(), detail: `keys of ${policy.issuer}` }),
+    health: (): Health => ({
+      name,
+      status: policy.keySet.status(),
+      detail: `keys of ${policy.issuer}: ${policy.keySet.detail()}`,
+    }),
     close: async () => {
       verifier.forget()
       failures?.clear()

@@ -9,10 +9,11 @@ import {
   misuse,
   required as mandatory,
   ruleName,
-  text,
+  type OptionRule,
 } from '../core/options.js'
 import { createPrincipal, type Principal } from '../core/principal.js'
 import { SecurityProblem } from '../core/problem.js'
+import { isThenable } from '../core/thenable.js'
 
 /** What another library knows of the caller. */
 export interface ExternalPrincipal {
@@ -41,6 +42,11 @@ export interface PrincipalFromOptions {
   readonly challenge?: string
 }
 
+const challengeRule: OptionRule = {
+  says: 'a scheme, and parameters after one space, in printable ASCII (RFC 9110 section 11.6.1)',
+  holds: (value) => typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+(?: [\x20-\x7e]{1,200})?$/.test(value),
+}
+
 /**
  * Adopts a caller that passport, a session or express-jwt has established, so that every other guard works beside it.
  *
@@ -59,7 +65,7 @@ export function principalFrom(
   checkOptions('principalFrom', options, {
     name: mandatory(ruleName),
     required: flag,
-    challenge: text(200),
+    challenge: challengeRule,
     mode: enforceOnly,
   })
   const { name, required = true, challenge = 'Bearer' } = options
@@ -74,7 +80,8 @@ export function principalFrom(
         return { reason: context.principal === undefined ? 'anonymous' : 'confirmed' }
       context.addChallenge(challenge)
       const found = read(req)
-      return found instanceof Promise ? found.then((value) => adopt(context, value)) : adopt(context, found)
+      if (!isThenable(found)) return adopt(context, found)
+      return Promise.resolve(found).then((value) => adopt(context, value))
     },
   })
 

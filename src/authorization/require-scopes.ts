@@ -51,7 +51,7 @@ export function requireScopes(...given: readonly (string | RequireScopesOptions)
         ? scopes.every((needed) => held.has(needed))
         : scopes.some((needed) => held.has(needed))
       if (holds) return PASSED
-      const scheme = context.challenges[0] ?? 'Bearer'
+      const scheme = context.challenges[0]?.split(' ', 1)[0] ?? 'Bearer'
       return new SecurityProblem('scope_missing', {
         headers: { 'www-authenticate': `${scheme} ${challenge}` },
         evidence: { required: scopes, held: [...held] },

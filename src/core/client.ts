@@ -32,11 +32,15 @@ export function clientOf(req: IncomingMessage): Client {
     const { ip, secure } = req as ExpressParts
     return { address: ip, tls: secure === true }
   }
-  if (req.headers['x-forwarded-for'] !== undefined || req.headers.forwarded !== undefined) {
+  if (app !== undefined && isForwarded(req)) {
     warnOnce(
       'forwarding_headers_ignored',
       'forwarding headers arrive but the application trusts no proxy: every client behind it shares one address',
     )
   }
   return { address: req.socket.remoteAddress, tls: (req.socket as Partial<TLSSocket>).encrypted === true }
+}
+
+function isForwarded({ headers }: IncomingMessage): boolean {
+  return headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined
 }

@@ -39,7 +39,7 @@ export interface RequestContext {
   readonly client: Client
   readonly authentication: AuthenticationState
   readonly principal: Principal | undefined
-  /** Challenges (RFC 9110 section 11.6.1) of the schemes this service accepts, without parameters: `Bearer`. */
+  /** Challenges (RFC 9110 section 11.6.1) of the schemes this service accepts, as they stand in a 401: `Bearer`. */
   readonly challenges: readonly string[]
   readonly decisions: readonly Decision[]
   /** Template of the route that served, or last decided about, this request; `unmatched` before there was one. */
@@ -57,8 +57,12 @@ export interface WritableContext extends RequestContext {
   /** Who wrote the authentication state. */
   readonly authenticator: object | undefined
   addChallenge(challenge: string): void
-  record(decision: Decision): void
-  observe(observer: Observer): void
+  /** Keeps a decision and tells the observers. `problem` is what it refused with. */
+  record(decision: Decision, problem?: object): void
+  /** Whether a decision was recorded with this very problem. */
+  hasRecorded(problem: object): boolean
+  /** Adds an observer; with `replay` it is told of the decisions so far. */
+  observe(observer: Observer, replay?: boolean): void
   setInput(guard: object, value: unknown): void
   inputOf(guard: object): unknown
   /** Keeps the current route, before Express takes it off the request again. */
@@ -84,6 +88,7 @@ class Context implements WritableContext {
   #principal: Principal | undefined
   #input: Map<object, unknown> | undefined
   #route = UNMATCHED
+  #problems: WeakSet<object> | undefined
   #observerFaults = 0
 
   constructor(req: IncomingMessage, id: string) {
@@ -149,21 +154,31 @@ class Context implements WritableContext {
     if (!this.#challenges.includes(challenge)) this.#challenges = [...this.#challenges, challenge]
   }
 
-  record(decision: Decision): void {
+  record(decision: Decision, problem?: object): void {
+    if (problem !== undefined) (this.#problems ??= new WeakSet()).add(problem)
     this.#decisions.push(decision)
-    for (const observer of this.#observers) {
-      try {
-        observer(decision, this)
-      } catch {
-        this.#observerFaults += 1
-        publishEvent('error', 'observer_fault', { requestId: neutralise(this.id) })
-      }
-    }
+    for (const observer of this.#observers) this.#tell(observer, decision)
     if (decisionChannel.hasSubscribers) decisionChannel.publish({ decision, context: this })
   }
 
-  observe(observer: Observer): void {
+  hasRecorded(problem: object): boolean {
+    return this.#problems?.has(problem) ?? false
+  }
+
+  observe(observer: Observer, replay = false): void {
     this.#observers.push(observer)
+    if (replay) {
+      for (const decision of this.#decisions) this.#tell(observer, decision)
+    }
+  }
+
+  #tell(observer: Observer, decision: Decision): void {
+    try {
+      observer(decision, this)
+    } catch {
+      this.#observerFaults += 1
+      publishEvent('error', 'observer_fault', { requestId: neutralise(this.id) })
+    }
   }
 
   setInput(guard: object, value: unknown): void {
@@ -268,10 +283,19 @@ function attached(req: object): WritableContext | undefined {
 }
 
 function idOf(req: IncomingMessage, requestId: ((req: IncomingMessage) => unknown) | undefined): string {
-  const given = requestId === undefined ? (req as ExpressParts).id : requestId(req)
+  const given = requestId === undefined ? (req as ExpressParts).id : answerOf(requestId, req)
   if (typeof given === 'string' && given !== '') return neutralise(given, 128)
   if (typeof given === 'number') return String(given)
   return randomUUID()
+}
+
+/** A function of the application that throws must not cost a request its evidence. */
+function answerOf(requestId: (req: IncomingMessage) => unknown, req: IncomingMessage): unknown {
+  try {
+    return requestId(req)
+  } catch {
+    return undefined
+  }
 }
 
 function pathOf(url: string): string {

@@ -12,11 +12,11 @@ export interface Decision {
   readonly guard: string
   /** The rule's name, as given by `name`. */
   readonly rule: string
-  /** `refuse` in mode `report` let the request pass. `fault`: the guard could not decide; the request was refused. */
+  /** `fault`: the guard could not decide. In mode `report` neither a refusal nor a fault kept the request from passing. */
   readonly outcome: 'allow' | 'refuse' | 'fault'
   readonly mode: Mode
   readonly reason: Reason
-  /** The status of a refusal. */
+  /** The status of a refusal that was sent; in mode `report` none was. */
   readonly status: number | undefined
   readonly evidence: Evidence | undefined
   /** What was thrown. For the log only; it may hold anything. */

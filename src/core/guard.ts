@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { PassReason } from './catalogue.js'
+import { PASSES, type PassReason } from './catalogue.js'
 import { monotonicMs, wallClockMs } from './clock.js'
 import { openContext, type WritableContext } from './context.js'
-import type { Layer, Mode } from './decision.js'
+import type { Decision, Layer, Mode } from './decision.js'
 import {
   callback,
   checkOptions,
@@ -14,6 +14,7 @@ import {
   type OptionRule,
 } from './options.js'
 import { SecurityProblem, isSecurityProblem, type Evidence } from './problem.js'
+import { isThenable } from './thenable.js'
 
 const GUARD = Symbol.for('express-bulwark.guard.v1')
 
@@ -30,6 +31,8 @@ export interface Pass {
 
 /** A pass, or a refusal to be sent. Anything else is a fault and refuses. */
 export type Verdict = Pass | SecurityProblem
+
+const PASS_REASONS: ReadonlySet<unknown> = new Set(PASSES)
 
 export const PASSED: Pass = Object.freeze({ reason: 'passed' })
 
@@ -89,17 +92,17 @@ export function defineGuard(definition: GuardDefinition): Guard {
     } catch (cause) {
       verdict = problemFrom(cause)
     }
-    if (!isPromise(verdict)) {
+    if (!isThenable(verdict)) {
       conclude(context, verdict, startedMs, next)
       return
     }
-    verdict.then(settle, (cause: unknown) => {
+    Promise.resolve(verdict).then(settle, (cause: unknown) => {
       settle(problemFrom(cause))
     })
 
     function settle(settled: Verdict): void {
-      if (res.writableEnded || res.destroyed) return
-      conclude(context, settled, startedMs, next)
+      const isWanted = !res.writableEnded && !res.destroyed
+      conclude(context, settled, startedMs, isWanted ? next : nobody)
     }
   }
 
@@ -113,11 +116,16 @@ export function defineGuard(definition: GuardDefinition): Guard {
     const pass = problem === undefined ? (verdict as Pass) : undefined
     if (context !== undefined)
       recordDecision(context, { layer, guard: kind, rule: name, mode, problem, pass, startedMs })
-    if (problem === undefined || mode === 'report') {
+    if (problem === undefined || (context !== undefined && isOnlyReported(problem))) {
       next()
       return
     }
     next(problem)
+  }
+
+  /** An order that cannot work is nobody's breach of the rule that is being tried out. */
+  function isOnlyReported(problem: SecurityProblem): boolean {
+    return mode === 'report' && problem.reason !== 'guard_order'
   }
 
   Object.defineProperty(guard, 'name', { value: `${kind}Middleware` })
@@ -126,7 +134,7 @@ export function defineGuard(definition: GuardDefinition): Guard {
     layer,
     name,
     mode,
-    facts: Object.freeze({ ...facts }),
+    facts: frozenFacts(facts),
     fn: guard,
   })
   Object.defineProperty(guard, GUARD, { value: metadata })
@@ -150,20 +158,21 @@ export interface Conclusion {
 /** Writes a decision into the context, which tells the observers. */
 export function recordDecision(context: WritableContext, conclusion: Conclusion): void {
   const { layer, guard, rule, mode, problem, pass = PASSED, startedMs } = conclusion
-  context.record({
+  const decision: Decision = {
     layer,
     guard,
     rule,
     outcome: problem === undefined ? 'allow' : problem.status >= 500 ? 'fault' : 'refuse',
     mode,
     reason: problem === undefined ? pass.reason : problem.reason,
-    status: problem?.status,
+    status: mode === 'enforce' ? problem?.status : undefined,
     evidence: problem === undefined ? pass.evidence : problem.evidence,
     cause: problem?.cause,
     route: conclusion.route ?? context.noteRoute(),
     at: wallClockMs(),
     durationMs: startedMs === undefined ? 0 : monotonicMs() - startedMs,
-  })
+  }
+  context.record(decision, problem)
 }
 
 // What a guard looks at in a response: whether it is still wanted. An upgrade has none.
@@ -191,10 +200,26 @@ function problemFrom(cause: unknown): SecurityProblem {
   return isSecurityProblem(cause) ? cause : new SecurityProblem('guard_fault', { cause })
 }
 
+/** Only the words of the catalogue let a request pass: `{ reason: 'denied' }` is no pass. */
 function isPass(verdict: unknown): verdict is Pass {
-  return typeof verdict === 'object' && verdict !== null && !isSecurityProblem(verdict) && 'reason' in verdict
+  return (
+    typeof verdict === 'object' &&
+    verdict !== null &&
+    !isSecurityProblem(verdict) &&
+    PASS_REASONS.has((verdict as { reason?: unknown }).reason)
+  )
 }
 
-function isPromise(verdict: unknown): verdict is Promise<Verdict> {
-  return typeof (verdict as { then?: unknown } | undefined)?.then === 'function'
+/** Facts are for reading: a list among them may be the very list that a check looks at. */
+function frozenFacts(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(facts).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value,
+  ])
+  return Object.freeze(Object.fromEntries(entries) as Record<string, unknown>)
+}
+
+/** The answer has gone out, or the caller has: the decision is recorded, and nothing more happens. */
+function nobody(): void {
+  // Nothing to do.
 }

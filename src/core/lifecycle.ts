@@ -2,7 +2,7 @@ export type HealthStatus = 'ok' | 'degraded' | 'down'
 
 export interface Health {
   readonly name: string
-  /** `degraded`: it still decides, on old data or without its store. `down`: requests that need it get 503. */
+  /** `degraded`: it decides on old data, or the next request tries what failed before. `down`: requests get 503 untried. */
   readonly status: HealthStatus
   /** Facts for a person. Never a secret. */
   readonly detail?: string
@@ -14,7 +14,7 @@ export interface Stateful {
   warmUp(): Promise<void>
   /** How it is, from memory: no input or output. */
   health(): Health
-  /** Lets go of timers, subscriptions and memory. Requests that still come are refused or go unrecorded. */
+  /** Lets go of subscriptions, names and memory. For when no request comes any more. */
   close(): Promise<void>
 }
 

@@ -90,7 +90,7 @@ export function misuse(middleware: string, option: string, says: string, value: 
 }
 
 function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(withoutUserInfo(neutralise(value, 60)))
+  if (typeof value === 'string') return JSON.stringify(neutralise(withoutUserInfo(value), 60))
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'an object'
@@ -99,7 +99,7 @@ function shown(value: unknown): string {
 
 // A URL option may hold a password by mistake; an error message is not the place to keep it.
 function withoutUserInfo(value: string): string {
-  return value.replace(/\/\/[^/@]*@/, '//[credentials]@')
+  return value.replace(/\/\/[^/?#]*@/, '//[credentials]@')
 }
 
 function unknownOption(

@@ -40,6 +40,8 @@ export interface SharedStore {
   readonly client: object
   /** Which of the two command styles the client speaks. */
   readonly dialect: 'ioredis' | 'node-redis'
+  /** Begins every key. */
+  readonly prefix: string
   /**
    * Runs one operation under the store's time-out and circuit breaker. Rejects with a `SecurityProblem` (503,
    * `store_unavailable`) where the operation failed, took too long, or was not even tried. An operation that timed

@@ -1,3 +1,4 @@
+import { SecurityProblem } from './problem.js'
 import { TextSet } from './text-set.js'
 
 export type PrincipalType = 'user' | 'service' | 'certificate' | 'external'
@@ -44,10 +45,10 @@ export interface PrincipalFacts {
 // Deeper than any token that fits in a header; a guard against claims built in-process with a cycle.
 const MAX_CLAIM_DEPTH = 200
 
-/** Builds a frozen principal. Throws where there is no subject or issuer, or where claims are not plain data. */
+/** Builds a frozen principal. Throws a fault where there is no subject or issuer, or where claims are not plain data. */
 export function createPrincipal(facts: PrincipalFacts): Principal {
   if (!isText(facts.subject) || !isText(facts.issuer)) {
-    throw new TypeError('a principal needs a subject and an issuer, both non-empty strings')
+    throw unusable('a principal needs a subject and an issuer, both non-empty strings')
   }
   return Object.freeze({
     type: facts.type,
@@ -75,13 +76,18 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 
+/** A fault of whoever built the facts, told in a sentence that holds nothing of them. */
+function unusable(problem: string): SecurityProblem {
+  return new SecurityProblem('guard_fault', { evidence: { problem } })
+}
+
 /** A deep, frozen copy whose objects have no prototype, so that a claim named `constructor` is only a claim. */
 function frozenCopy(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value
-  if (depth > MAX_CLAIM_DEPTH) throw new TypeError(`claims are nested deeper than ${MAX_CLAIM_DEPTH} levels`)
+  if (depth > MAX_CLAIM_DEPTH) throw unusable(`claims are nested deeper than ${MAX_CLAIM_DEPTH} levels`)
   if (Array.isArray(value)) return Object.freeze(value.map((item) => frozenCopy(item, depth + 1)))
   if (!isPlain(value))
-    throw new TypeError('claims must be plain data: objects, arrays, text, numbers, booleans, null')
+    throw unusable('claims must be plain data: objects, arrays, text, numbers, booleans, null')
   const copy = Object.create(null) as Record<string, unknown>
   for (const name of Object.keys(value)) {
     copy[name] = frozenCopy((value as Record<string, unknown>)[name], depth + 1)

@@ -77,14 +77,10 @@ export class SecurityProblem extends Error {
 
   /** The problem document (RFC 9457) without the request's id, which only the error handler knows. */
   toJSON(): Record<string, unknown> {
-    return {
-      ...this.members,
-      type: this.type,
-      title: this.title,
-      status: this.status,
-      detail: this.detail,
-      code: this.code,
-    }
+    const { type, title, status, detail, code } = this
+    const standard = { type, title, status, detail, code }
+    // First because people read from the top; again because no extension member may take the place of one of them.
+    return { ...standard, ...this.members, ...standard }
   }
 }
 

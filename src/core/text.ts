@@ -1,8 +1,8 @@
 // What a terminal, a log viewer or a line-based parser could be made to obey: C0, DEL, C1, zero-width and
-// bidirectional controls, line and paragraph separators, the byte order mark, lone surrogates.
+// bidirectional controls, tags, line and paragraph separators, the byte order mark, lone surrogates.
 const UNSAFE =
   // eslint-disable-next-line no-control-regex -- finding control characters is what it is for
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/gu
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\u{e0000}-\u{e007f}]/gu
 
 const PLAIN = /^[\x20-\x7e]*$/
 

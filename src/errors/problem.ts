@@ -53,5 +53,6 @@ export function problem(options: ProblemOptions): SecurityProblem {
     ...options,
     title,
     type: options.type ?? 'about:blank',
+    evidence: { code: options.code },
   })
 }

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { types } from 'node:util'
 import { openContext, type WritableContext } from '../core/context.js'
 import { recordDecision, type Next } from '../core/guard.js'
 import { callback, checkOptions } from '../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
+import { warnOnce } from '../core/warnings.js'
 import { isAbort, recognise } from './secure-errors/recognise.js'
 
 /** The body of an answer, before it is sent (RFC 9457). */
@@ -67,11 +69,15 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
   // Express tells error middlewares by their four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the fourth
   return function secureErrorsMiddleware(error, req, res, _next) {
+    if (isAbort(error)) {
+      res.destroy()
+      return
+    }
     const problem = problemOf(error, req)
     const requestId = note(req, problem)
     // An answer that was complete before the error came is as good as any.
     if (res.writableEnded) return
-    if (isAbort(error) || res.headersSent || res.destroyed) {
+    if (res.headersSent || res.destroyed) {
       res.destroy()
       return
     }
@@ -132,13 +138,10 @@ function note(req: IncomingMessage, problem: SecurityProblem): string {
   let context: WritableContext
   try {
     context = openContext(req)
-  } catch {
-    return ''
+  } catch (cause) {
+    return noteWithoutContext(cause)
   }
-  const isRecorded = context.decisions.some(
-    ({ mode, reason }) => mode === 'enforce' && reason === problem.reason,
-  )
-  if (!isRecorded) {
+  if (!context.hasRecorded(problem)) {
     recordDecision(context, {
       layer: 'errors',
       guard: 'secureErrors',
@@ -146,17 +149,25 @@ function note(req: IncomingMessage, problem: SecurityProblem): string {
       mode: 'enforce',
       problem,
     })
-    if (!context.hasObservers && problem.reason === 'unhandled_error') printCause(problem.cause)
   }
+  if (!context.hasObservers && problem.status >= 500) print(problem)
   return context.id
 }
 
-/** Nobody listens: as Express itself does, rather than losing the only trace of it. */
-function printCause(cause: unknown): void {
+/** No request can have a context, and so none a record: the configuration itself is refused. Said once, not per request. */
+function noteWithoutContext(cause: unknown): string {
+  const { reason, evidence } = recognise(cause)
+  warnOnce(reason, String(evidence?.['remedy'] ?? evidence?.['problem'] ?? reason))
+  return randomUUID()
+}
+
+/** Nobody listens: to standard error, as Express itself does, rather than losing the only trace of it. */
+function print({ reason, evidence, cause }: SecurityProblem): void {
   try {
-    console.error(types.isNativeError(cause) ? cause.stack : cause)
+    console.error(`express-bulwark: ${reason} ${JSON.stringify(evidence ?? {})}`)
+    if (cause !== undefined) console.error(types.isNativeError(cause) ? cause.stack : cause)
   } catch {
-    console.error('express-bulwark: something was thrown that cannot be shown')
+    console.error(`express-bulwark: ${reason}, and what was thrown cannot be shown`)
   }
 }
 

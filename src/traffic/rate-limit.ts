@@ -15,6 +15,7 @@ import {
 } from '../core/options.js'
 import type { RateLimitState, Store } from '../core/ports.js'
 import { SecurityProblem } from '../core/problem.js'
+import { isThenable } from '../core/thenable.js'
 import { leaseCounter } from './rate-limit/counters.js'
 import { policyField, retryAfter, writeFields } from './rate-limit/fields.js'
 import { keyReader, type LimitBy } from './rate-limit/keys.js'
@@ -108,7 +109,9 @@ export function rateLimit(options: RateLimitOptions): RateLimiter {
 
   function charge(key: string, res: ServerResponse): Verdict | Promise<Verdict> {
     const state = counter.port.take({ key, cost: 1 })
-    return state instanceof Promise ? state.then((settled) => conclude(settled, res)) : conclude(state, res)
+    return isThenable(state)
+      ? Promise.resolve(state).then((settled) => conclude(settled, res))
+      : conclude(state, res)
   }
 
   function conclude(state: RateLimitState, res: ServerResponse): Verdict {

@@ -13,6 +13,7 @@ import {
   type OptionRule,
 } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
+import { isThenable } from '../core/thenable.js'
 import { boundsFault, type Bounds } from './validate-body/bounds.js'
 import { bodyCheck, type BodyCheck } from './validate-body/body-check.js'
 import { MAX_FIELD_ERRORS, at, type Checked, type FieldError } from './validate-body/field-errors.js'
@@ -85,7 +86,9 @@ export function validateBody<const S extends object | boolean, const O extends V
     coerce = false,
     maxDepth = 32,
     maxNodes = 10_000,
+    mode = 'enforce',
   } = given
+  const accepted = [...contentTypes]
   const { check, unknownFields } = compiled(schema, coerce)
   const bounds: Bounds = { maxDepth, maxNodes }
 
@@ -93,8 +96,8 @@ export function validateBody<const S extends object | boolean, const O extends V
     kind: 'validateBody',
     layer: 'validation',
     name: given.name ?? nameOf(schema),
-    mode: given.mode,
-    facts: { contentTypes, required, unknownFields },
+    mode,
+    facts: { contentTypes: accepted, required, unknownFields },
     check: checkRequest,
   })
 
@@ -103,31 +106,35 @@ export function validateBody<const S extends object | boolean, const O extends V
     context: WritableContext,
   ): Verdict | Promise<Verdict> {
     if (!hasBody(req)) return withoutBody(req, context)
-    if (!contentTypes.includes(mediaTypeOf(req) ?? '')) return unsupported(req, 'media_type_unsupported')
+    if (!accepted.includes(mediaTypeOf(req) ?? '')) return unsupported(req, 'media_type_unsupported')
     if (!isParsed(req)) return unsupported(req, 'body_unparsed')
     const fault = boundsFault(req.body, bounds)
     if (fault === 'forbidden_name') return mismatch([at('', fault)])
     if (fault !== undefined)
       return new SecurityProblem('body_too_deep', { evidence: { fault, maxDepth, maxNodes } })
     const checked = check(req.body)
-    return checked instanceof Promise
-      ? checked.then((value) => settle(req, context, value))
-      : settle(req, context, checked)
+    if (!isThenable(checked)) return settle(req, context, checked)
+    return Promise.resolve(checked).then((value) => settle(req, context, value))
   }
 
   function withoutBody(req: { body?: unknown }, context: WritableContext): Verdict {
     if (required) return new SecurityProblem('body_missing', { members: { errors: [at('', 'required')] } })
     // Express 4 leaves `{}` where there was nothing.
-    req.body = undefined
+    replaceBody(req, undefined)
     context.setInput(guard, undefined)
     return NO_BODY
   }
 
   function settle(req: { body?: unknown }, context: WritableContext, checked: Checked): Verdict {
     if (checked.errors !== undefined) return mismatch(checked.errors)
-    if (checked.value !== req.body) req.body = checked.value
+    if (checked.value !== req.body) replaceBody(req, checked.value)
     context.setInput(guard, checked.value)
     return PASSED
+  }
+
+  /** A rule that is only being tried out leaves the body as it is, for callers that live by it. */
+  function replaceBody(req: { body?: unknown }, value: unknown): void {
+    if (mode === 'enforce') req.body = value
   }
 
   function unsupported(
@@ -138,8 +145,8 @@ export function validateBody<const S extends object | boolean, const O extends V
     const remedy =
       'no parser read this body: mount express.json(), with its "type" if need be, before validateBody()'
     return new SecurityProblem(reason, {
-      headers: { [field]: contentTypes.join(', ') },
-      evidence: reason === 'body_unparsed' ? { remedy } : { accepted: contentTypes },
+      headers: { [field]: accepted.join(', ') },
+      evidence: reason === 'body_unparsed' ? { remedy } : { accepted },
     })
   }
 
@@ -151,7 +158,9 @@ function mismatch(errors: readonly FieldError[]): SecurityProblem {
   const truncated = errors.length > shown.length ? { truncated: true } : {}
   return new SecurityProblem('schema_mismatch', {
     members: { errors: shown, ...truncated },
-    evidence: { faults: shown.map(({ pointer, code }) => `${pointer} ${code}`) },
+    evidence: {
+      faults: shown.map(({ pointer, code }) => `${pointer === '' ? 'the body' : pointer} ${code}`),
+    },
   })
 }
 

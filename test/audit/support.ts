@@ -1,9 +1,13 @@
 import { connect } from 'node:net'
 import type { KeptRecord } from '../support/records.js'
 
-/** Waits until something holds that happens by itself; the test's own time-out is the limit. */
+/** Waits until something holds that happens by itself; throws where it has not after four seconds. */
 export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
+  const deadline = performance.now() + 4000
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`never held: ${holds.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
 
 /** The records of ends of requests. */

@@ -38,8 +38,3 @@ export function unreachable(seen: unknown[]): ErrorRequestHandler {
     res.status(599).end()
   }
 }
-
-/** Waits until something holds that happens by itself; the test's own time-out is the limit. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5))
-}

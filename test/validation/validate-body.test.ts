@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import multer from 'multer'
 import supertest from 'supertest'
@@ -323,6 +323,7 @@ describe('the body', () => {
       res.json(inputOf(req, first))
     })
     app.use(secureErrors())
+    jest.spyOn(console, 'error').mockImplementation(() => undefined)
     const seen: unknown[] = []
     const observed = express()
     observed.post('/', express.json(), first, (req, res) => {
@@ -493,7 +494,11 @@ describe('the errors', () => {
       { additionalProperties: true, dependentRequired: { a: ['b'] } },
       (canary) => ({ a: canary }),
     ],
-    ['equal items', { type: 'array', uniqueItems: true }, (canary) => [canary, canary]],
+    [
+      'equal items',
+      { type: 'array', items: { type: 'string' }, uniqueItems: true },
+      (canary) => [canary, canary],
+    ],
     [
       'no branch',
       { anyOf: [{ properties: { a: { const: 1 } }, required: ['a'] }] },
@@ -529,6 +534,11 @@ describe('set-up', () => {
     ['draft-07', { $schema: 'http://json-schema.org/draft-07/schema#', type: 'object' }, 'draft-07'],
     ['draft-07 items', { type: 'array', items: [{ type: 'string' }] }, 'schema is invalid'],
     ['an unknown format', { type: 'string', format: 'phone' }, 'unknown format "phone"'],
+    [
+      'equal items sought among any number of objects',
+      { type: 'array', uniqueItems: true },
+      'uniqueItems needs',
+    ],
     ['a broken pattern', { type: 'string', pattern: '(' }, 'Invalid regular expression'],
   ])('refuses %s, in the name of the middleware', (_case, schema, message) => {
     expect(() => validateBody(schema as object)).toThrow(TypeError)

@@ -116,6 +116,7 @@ function requestFields(
         ? undefined
         : {
             client_id: label(principal.clientId),
+            credential_id: label(principal.credentialId),
             id: neutralise(principal.subject),
             issuer: neutralise(principal.issuer),
             method: neutralise(principal.authenticatedBy),

@@ -1,6 +1,7 @@
 import type { RefusalReason } from '../../core/catalogue.js'
 import type { Mode } from '../../core/decision.js'
 import type { Evidence } from '../../core/problem.js'
+import { neutralise } from '../../core/text.js'
 import { refusal } from './refusal.js'
 
 type Json = Readonly<Record<string, unknown>>
@@ -33,9 +34,12 @@ export type Breach = (mode: Mode, reason: RefusalReason, evidence?: Evidence) =>
 
 const ACCESS_TOKEN = 'at+jwt'
 
+// How a policy says that a token without `typ` is accepted; some issuers send none.
+const ABSENT = 'absent'
+
 /** The `typ` of a header without the prefix that RFC 7515 section 4.1.9 lets one leave out, in lower case. */
 export function normalisedType(typ: unknown): string {
-  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ''
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : ABSENT
 }
 
 /**
@@ -46,7 +50,7 @@ export function normalisedType(typ: unknown): string {
 export function checkType(header: Json, payload: Json, policy: ClaimPolicy, breach: Breach): void {
   const type = normalisedType(header['typ'])
   if (policy.types !== undefined && !policy.types.values.includes(type)) {
-    breach(policy.types.mode, 'token_type_refused', { expected: policy.types.values })
+    breach(policy.types.mode, 'token_type_refused', { expected: policy.types.values, claimed: claimed(type) })
   }
   if (type !== ACCESS_TOKEN && isIdOrLogoutToken(payload)) throw refusal('token_not_for_access')
 }
@@ -58,16 +62,25 @@ function isIdOrLogoutToken(payload: Json): boolean {
   return typeof azp === 'string' && audience === azp
 }
 
+/** What a refused token says of itself: a label for whoever reads the record, worth no more than its sender's word. */
+function claimed(value: unknown): string {
+  if (Array.isArray(value)) return value.slice(0, 5).map(claimed).join(' ')
+  return typeof value === 'string' ? neutralise(value, 128) : typeof value
+}
+
 /** Before any key is fetched: a token of another issuer must not make us ask anybody anything. */
 export function checkIssuer(payload: Json, policy: ClaimPolicy): void {
-  if (payload['iss'] !== policy.issuer) throw refusal('issuer_mismatch')
+  const { iss } = payload
+  if (iss !== policy.issuer) throw refusal('issuer_mismatch', { claimed: claimed(iss) })
 }
 
 /** All that is fixed in a token: audience, claims that must be there, binding, lifetime. Returns what is not fixed. */
 export function checkClaims(payload: Json, policy: ClaimPolicy, breach: Breach): TokenTimes {
   checkIssuer(payload, policy)
-  if (!namesAudience(payload, policy)) throw refusal('audience_mismatch')
-  const missing = policy.requiredClaims.filter((claim) => ownClaim(payload, claim) === undefined)
+  if (!namesAudience(payload, policy)) {
+    throw refusal('audience_mismatch', { claimed: claimed(ownClaim(payload, policy.audience.claim)) })
+  }
+  const missing = policy.requiredClaims.filter((claim) => isEmpty(ownClaim(payload, claim)))
   if (missing.length > 0) throw refusal('claim_missing', { claims: missing })
   // A bound token proves nothing without its proof, and no proof is checked here (RFC 7800 section 3).
   if (Object.hasOwn(payload, 'cnf')) throw refusal('confirmation_unsupported')
@@ -114,6 +127,10 @@ function namesAudience(payload: Json, { audience }: ClaimPolicy): boolean {
   return (
     Array.isArray(named) && named.every(isString) && named.some((value) => audience.values.includes(value))
   )
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === ''
 }
 
 function isString(value: unknown): value is string {

@@ -2,6 +2,8 @@ import { addressKey } from '../../core/address.js'
 import type { Verdict } from '../../core/guard.js'
 import { checkOptions, integer, required } from '../../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
+import { neutralise } from '../../core/text.js'
+import { isThenable } from '../../core/thenable.js'
 import { MemoryCounter } from '../../stores/memory/counter.js'
 
 /**
@@ -24,13 +26,16 @@ export class FailureLimit {
   /** Runs an attempt of `address`, if it may have one, and counts it if it ends in 401. */
   around(address: string | undefined, attempt: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
     const key = addressKey(address)
-    if (key === undefined) throw new SecurityProblem('limiter_key_missing')
+    if (key === undefined) {
+      const problem = `no IP address: ${neutralise(String(address), 64)}`
+      throw new SecurityProblem('limiter_key_missing', { evidence: { problem } })
+    }
     const { allowed, resetMs } = this.#counter.peek(key)
     if (!allowed) throw exhausted(resetMs)
     try {
       const verdict = attempt()
-      if (!(verdict instanceof Promise)) return verdict
-      return verdict.catch((cause: unknown) => this.#counted(key, cause))
+      if (!isThenable(verdict)) return verdict
+      return Promise.resolve(verdict).catch((cause: unknown) => this.#counted(key, cause))
     } catch (cause) {
       return this.#counted(key, cause)
     }

@@ -12,7 +12,7 @@ export interface PrincipalMapping {
   readonly scopes?: string | ((claims: Claims) => Iterable<string>)
   /** As `scopes`. @default `roles` */
   readonly roles?: string | ((claims: Claims) => Iterable<string>)
-  /** @default `service` where there is no `sub`, `sub` is the client itself, or the issuer says so; else `user` */
+  /** @default `service` where `sub` is the client itself, or the issuer says so; else `user` */
   readonly type?: (claims: Claims) => 'user' | 'service'
 }
 
@@ -27,7 +27,8 @@ export function principalBuilder(mapping: PrincipalMapping): PrincipalBuilder {
   return function buildPrincipal(payload, claims) {
     const clientId =
       textClaim(payload, 'client_id') ?? textClaim(payload, 'azp') ?? textClaim(payload, 'appid')
-    const subject = textClaim(payload, 'sub') ?? clientId
+    // Never the client in its place: a client may be called as a user is (RFC 9068 section 5).
+    const subject = textClaim(payload, 'sub')
     if (subject === undefined) throw refusal('claim_missing', { claims: ['sub'] })
     return createPrincipal({
       type: typeOf(payload),
@@ -79,11 +80,11 @@ function claimAt(payload: Json, path: string): unknown {
   return value
 }
 
-/** No `sub`; `sub` is the client (RFC 9068 section 2.2); or the word of Auth0 (`gty`) or Entra (`idtyp`). */
+/** `sub` is the client (RFC 9068 section 2.2), or the word of Auth0 (`gty`) or Entra (`idtyp`). */
 function detectType(payload: Json): 'user' | 'service' {
   const subject = textClaim(payload, 'sub')
   const clients = [payload['client_id'], payload['azp'], payload['appid']]
-  if (subject === undefined || clients.includes(subject)) return 'service'
+  if (clients.includes(subject)) return 'service'
   return payload['gty'] === 'client-credentials' || payload['idtyp'] === 'app' ? 'service' : 'user'
 }
 

@@ -1,4 +1,5 @@
 import { compactVerify, errors } from 'jose'
+import { neutralise } from '../../core/text.js'
 import type { UsableKey } from '../key-set/usable-keys.js'
 import { isStrictCompact, jsonObject } from './compact.js'
 import { refusal } from './refusal.js'
@@ -34,13 +35,18 @@ export async function verifySignature(
   if (typeof header['alg'] !== 'string' || !algorithms.includes(header['alg']))
     throw refusal('algorithm_refused')
   const keys = await selectKeys(header)
-  if (keys.length === 0) throw refusal('key_unknown')
+  if (keys.length === 0) throw refusal('key_unknown', { claimed: claimedKid(header) })
   if (keys.length > 1 && header['kid'] !== undefined) throw refusal('key_ambiguous')
   for (const key of keys.slice(0, MAX_TRIES)) {
     const payload = await tryKey(token, key, header['alg'])
     if (payload !== undefined) return { header, payload, thumbprint: key.thumbprint }
   }
-  throw refusal('signature_invalid')
+  throw refusal('signature_invalid', { keys: keys.length, tried: Math.min(keys.length, MAX_TRIES) })
+}
+
+/** For the record: which key the token asked for. */
+function claimedKid({ kid }: Header): string {
+  return typeof kid === 'string' ? neutralise(kid, 64) : 'none'
 }
 
 async function tryKey(token: string, key: UsableKey, alg: string): Promise<Uint8Array | undefined> {

@@ -38,6 +38,9 @@ function jwksUriIn(metadata: unknown, issuer: string): string {
   return jwksUri
 }
 
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+/** `fetch failed` says nothing; the code of its cause (`ECONNREFUSED`, an expired certificate) does. */
+export function messageOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  const { code } = (cause.cause ?? {}) as { code?: unknown }
+  return typeof code === 'string' ? `${cause.message} (${code})` : cause.message
 }

@@ -11,6 +11,8 @@ export interface KeySet {
   stillTrusts(thumbprint: string): boolean
   warmUp(): Promise<void>
   status(): HealthStatus
+  /** For a person: how old the keys are, and what went wrong last. */
+  detail(): string
 }
 
 /** Keys given in the options: always there, never older. */
@@ -31,11 +33,17 @@ export class InlineKeySet implements KeySet {
     return this.#ring?.thumbprints.has(thumbprint) ?? false
   }
 
+  /** Rejects where not one of the keys can be used: every token would be refused. */
   async warmUp(): Promise<void> {
     await this.select({})
+    if (this.#ring?.keys.length === 0) throw new Error('the key set has no usable key')
   }
 
   status(): HealthStatus {
-    return 'ok'
+    return this.#ring?.keys.length === 0 ? 'down' : 'ok'
+  }
+
+  detail(): string {
+    return `${this.#ring?.keys.length ?? 'not yet read'} usable, from the options`
   }
 }

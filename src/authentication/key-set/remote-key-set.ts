@@ -3,7 +3,7 @@ import { publishEvent } from '../../core/events.js'
 import type { HealthStatus } from '../../core/lifecycle.js'
 import { processRegistry } from '../../core/process-registry.js'
 import { SecurityProblem } from '../../core/problem.js'
-import { discoverJwksUri } from './discovery.js'
+import { discoverJwksUri, messageOf } from './discovery.js'
 import { fetchJson } from './fetch-json.js'
 import type { KeySet } from './key-set.js'
 import { readKeySet, selectKeys, type KeyRing, type UsableKey } from './usable-keys.js'
@@ -31,7 +31,8 @@ const MAX_BACKOFF_MS = 60_000
  * The key set of an authorization server, loaded when first needed.
  *
  * One load at a time, whoever asks. After a success, unknown `kid`s cause no load for the cool-down, but for one extra
- * load, so that a forged `kid` just before a rotation does not lock out the real one. After a failure, nothing is asked
+ * load, so that one forged `kid` just before a rotation does not lock out the real one; a steady flood of them may, for
+ * as long as a cool-down. After a failure, nothing is asked
  * for an exponentially growing time. A failed load never throws away a good set; a successful one replaces it whole, so
  * that a removed key is gone.
  */
@@ -45,6 +46,7 @@ export class RemoteKeySet implements KeySet {
   #failures = 0
   #retryMs = -Infinity
   #extraLoadMs = -Infinity
+  #lastProblem = ''
 
   constructor(address: KeySetAddress, policy: KeySetPolicy) {
     this.#address = address
@@ -66,10 +68,24 @@ export class RemoteKeySet implements KeySet {
     if (this.#usableRing() === undefined) await this.#load()
   }
 
+  /**
+   * `down` only while requests are refused untried: what keeps requests away while it says `down`, as a readiness probe
+   * does, must not be what keeps it down.
+   */
   status(): HealthStatus {
-    const age = monotonicMs() - this.#loadedMs
-    if (age > this.#policy.maxAgeMs + this.#policy.staleMs) return 'down'
+    const now = monotonicMs()
+    if (now - this.#loadedMs > this.#policy.maxAgeMs + this.#policy.staleMs) {
+      return now < this.#retryMs ? 'down' : 'degraded'
+    }
     return this.#failures > 0 ? 'degraded' : 'ok'
+  }
+
+  detail(): string {
+    const age =
+      this.#ring === undefined
+        ? 'never loaded'
+        : `${Math.round((monotonicMs() - this.#loadedMs) / 1000)} s old`
+    return this.#failures === 0 ? age : `${age}, ${this.#failures} failed loads: ${this.#lastProblem}`
   }
 
   /** The last good set while it may still be used; starts the refresh that its age calls for. */
@@ -132,6 +148,7 @@ export class RemoteKeySet implements KeySet {
 
   #noteFailure(cause: unknown): void {
     this.#failures += 1
+    this.#lastProblem = messageOf(cause)
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1))
     this.#retryMs = monotonicMs() + backoff * (0.75 + Math.random() / 4)
     // The address may have moved: the next load asks the metadata again.
@@ -139,7 +156,7 @@ export class RemoteKeySet implements KeySet {
     publishEvent('error', 'key_set_unavailable', {
       address: this.#shownAddress(),
       failures: this.#failures,
-      problem: cause instanceof Error ? cause.message : 'unknown',
+      problem: this.#lastProblem,
     })
   }
 
@@ -147,7 +164,7 @@ export class RemoteKeySet implements KeySet {
     const seconds = Math.max(1, Math.ceil((this.#retryMs - monotonicMs()) / 1000))
     return new SecurityProblem('key_set_unavailable', {
       headers: { 'retry-after': String(seconds) },
-      evidence: { address: this.#shownAddress() },
+      evidence: { address: this.#shownAddress(), problem: this.#lastProblem },
       cause,
     })
   }

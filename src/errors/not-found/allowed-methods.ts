@@ -3,13 +3,6 @@ import { stackOf, type ExpressParts, type RouterLayer } from '../../core/route.j
 
 const MAX_NESTING = 20
 
-/** What an application that is mounted in another one knows of that. */
-interface Mountable {
-  readonly parent?: unknown
-  /** Its mount path as it was written: `/tenants/:id`. */
-  readonly path?: () => string
-}
-
 /**
  * The methods that the application's routes have for this path; none where no route has the path, or where Express
  * does not show its routes.
@@ -37,9 +30,9 @@ export function allowedMethods(req: IncomingMessage): readonly string[] {
  * is long. `baseUrl` itself also holds the routers inside the application.
  */
 function mountOf(app: object, baseUrl: string): string {
-  const mounted = app as Mountable
-  if (mounted.parent === undefined) return ''
-  const segments = mounted.path?.().split('/').length
+  // The mount path as it was written, `/tenants/:id`; empty where the application is mounted in none.
+  const { path } = app as { readonly path?: () => string }
+  const segments = path?.call(app).replace(/\/$/, '').split('/').length ?? 1
   return baseUrl.split('/').slice(0, segments).join('/')
 }
 

@@ -55,7 +55,7 @@ function recognised(error: unknown): SecurityProblem | undefined {
   if (name === 'URIError' && status === 400) return seen('url_malformed', name)
   if (name === 'MulterError') return ofMulter(String(code))
   if (AUTHENTICATION_ERRORS.includes(name) && status === 401) return seen('credential_missing', name)
-  return isHttpError(thrown) ? withStatus(thrown.status as number, name) : undefined
+  return isHttpError(thrown) ? withStatus(thrown.status as number, thrown) : undefined
 }
 
 function ofMulter(code: string): SecurityProblem | undefined {
@@ -77,10 +77,34 @@ function isClientError(status: number): boolean {
   return status >= 400 && status < 500
 }
 
+// Statuses that have a face of their own; others are `bad_request` with their status.
+const BY_STATUS: Readonly<Record<number, RefusalReason>> = {
+  404: 'route_unmatched',
+  405: 'method_unmatched',
+  413: 'body_too_large',
+  415: 'media_type_unsupported',
+}
+
+// Of an error's own fields these say nothing but what its status needs.
+const PASSED_ON = ['allow', 'retry-after', 'content-range']
+
 /** The status is kept; the message, which may quote anything, is not. */
-function withStatus(status: number, thrown: string): SecurityProblem {
+function withStatus(status: number, thrown: Error & { readonly headers?: unknown }): SecurityProblem {
   const title = STATUS_CODES[status] ?? 'Bad Request'
-  return new SecurityProblem('request_refused', { status, title, detail: `${title}.`, evidence: { thrown } })
+  const reason = BY_STATUS[status]
+  const face = reason === undefined ? { status, title, detail: `${title}.` } : {}
+  return new SecurityProblem(reason ?? 'request_refused', {
+    ...face,
+    headers: fieldsOf(thrown.headers),
+    evidence: { thrown: thrown.name },
+  })
+}
+
+function fieldsOf(headers: unknown): Readonly<Record<string, string>> {
+  const entries = Object.entries(typeof headers === 'object' && headers !== null ? headers : {})
+    .map(([name, value]): [string, string] => [name.toLowerCase(), String(value)])
+    .filter(([name, value]) => PASSED_ON.includes(name) && /^[\x20-\x7e]{1,200}$/.test(value))
+  return Object.fromEntries(entries)
 }
 
 function seen(reason: RefusalReason, thrown: string): SecurityProblem {

@@ -49,7 +49,10 @@ export class MemoryCounter implements RateLimitPort {
   /** What `take` would find, without charging or opening a window. */
   peek(key: string): RateLimitState {
     const now = monotonicMs()
-    const window = this.#live(key, now) ?? { count: 0, endsMs: now + this.#policy.windowSeconds * 1000 }
+    this.#dropFinished(now)
+    const shared = this.#windows.size >= this.#policy.maxKeys ? this.#live(OVERFLOW, now) : undefined
+    const fresh = { count: 0, endsMs: now + this.#policy.windowSeconds * 1000 }
+    const window = this.#live(key, now) ?? shared ?? fresh
     return this.#state(window, window.count < this.#policy.limit, now)
   }
 

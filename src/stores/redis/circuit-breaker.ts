@@ -29,14 +29,17 @@ export class CircuitBreaker {
     return this.#state
   }
 
+  /** Whether the next operation would be tried: the cool-down is over, or was never needed. */
+  get wouldTry(): boolean {
+    if (this.#state === 'closed') return true
+    return this.#state === 'open' && monotonicMs() - this.#openedMs >= this.#policy.coolDownMs
+  }
+
   /** Whether an operation may be tried now. A `true` must be followed by `succeeded` or `failed`. */
   tryAcquire(): boolean {
-    if (this.#state === 'closed') return true
-    if (this.#state === 'open' && monotonicMs() - this.#openedMs >= this.#policy.coolDownMs) {
-      this.#become('half-open')
-      return true
-    }
-    return false
+    if (!this.wouldTry) return false
+    if (this.#state === 'open') this.#become('half-open')
+    return true
   }
 
   succeeded(): void {

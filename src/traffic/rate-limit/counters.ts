@@ -41,9 +41,12 @@ export function leaseCounter(policy: CounterPolicy, store: Store | undefined): C
   }
   counter.users += 1
   counters.set(policy.name, counter)
+  let released = false
   return {
     port: counter.port,
     release: () => {
+      if (released) return
+      released = true
       counter.users -= 1
       if (counter.users === 0) counters.delete(policy.name)
     },

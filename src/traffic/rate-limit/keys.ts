@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { addressKey } from '../../core/address.js'
 import { requirePrincipal, type RequestContext } from '../../core/context.js'
 import { SecurityProblem } from '../../core/problem.js'
+import { neutralise } from '../../core/text.js'
+import { isThenable } from '../../core/thenable.js'
 
 /** Answers whom a request is charged to. An empty answer refuses the request: it is never one bucket for everybody. */
 export type KeyFunction = (req: IncomingMessage, context: RequestContext) => string | Promise<string>
@@ -10,17 +12,23 @@ export type KeyFunction = (req: IncomingMessage, context: RequestContext) => str
 /** Whom a limit counts. */
 export type LimitBy = 'address' | 'principal' | 'api-key' | KeyFunction
 
+const MAX_KEY_LENGTH = 200
+
 type KeyReader = (req: IncomingMessage, context: RequestContext) => string | Promise<string>
 
 export function keyReader(by: LimitBy): KeyReader {
-  if (by === 'address')
-    return (_req, context) => present(addressKey(context.client.address), 'the client has no IP address')
-  if (by === 'principal') return (_req, context) => requirePrincipal(context).key
-  if (by === 'api-key') return (_req, context) => apiKeyName(context)
+  if (by === 'address') return (_req, context) => addressOf(context)
+  if (by === 'principal') return (_req, context) => bounded(requirePrincipal(context).key)
+  if (by === 'api-key') return (_req, context) => bounded(apiKeyName(context))
   return (req, context) => {
-    const key: unknown = by(req, context)
-    return key instanceof Promise ? key.then(digestOf) : digestOf(key)
+    const key = by(req, context)
+    return isThenable(key) ? Promise.resolve(key).then(answered) : answered(key)
   }
+}
+
+function addressOf({ client }: RequestContext): string {
+  const { address } = client
+  return present(addressKey(address), `no IP address: ${neutralise(String(address), 64)}`)
 }
 
 function apiKeyName(context: RequestContext): string {
@@ -29,9 +37,17 @@ function apiKeyName(context: RequestContext): string {
   return JSON.stringify([principal.key, present(id, 'the caller did not come with an API key')])
 }
 
-/** A function may answer with a secret or with a book; a store gets neither. */
-function digestOf(key: unknown): string {
-  const text = present(typeof key === 'string' ? key : undefined, 'the key function answered no text')
+/** A function may answer with a secret: only its digest is kept. */
+function answered(key: unknown): string {
+  return digest(present(typeof key === 'string' ? key : undefined, 'the key function answered no text'))
+}
+
+/** A caller's name may be as long as its token. */
+function bounded(key: string): string {
+  return key.length > MAX_KEY_LENGTH ? digest(key) : key
+}
+
+function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }
 

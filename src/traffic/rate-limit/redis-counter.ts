@@ -14,7 +14,7 @@ export class RedisCounter implements RateLimitPort {
     this.#limiter = new RateLimiterRedis({
       storeClient: store.client,
       useRedisPackage: store.dialect === 'node-redis',
-      keyPrefix: `express-bulwark:rate-limit:${policy.name}`,
+      keyPrefix: `${store.prefix}:rate-limit:${policy.name}:${policy.windowSeconds}`,
       points: policy.limit,
       duration: policy.windowSeconds,
     })

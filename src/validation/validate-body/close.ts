@@ -14,18 +14,30 @@ const COMPOSING = [
   'dependencies',
 ]
 
+// Keywords that only make sense where objects are meant; `type` does where it can be an object at all.
+const OF_OBJECTS = [
+  'type',
+  'properties',
+  'patternProperties',
+  'required',
+  'minProperties',
+  'maxProperties',
+  'propertyNames',
+  'dependentRequired',
+]
+
 type Treatment = (schema: unknown) => unknown
 
 // How each keyword's schemas are treated. `not`, `if`, `contains` and `propertyNames` are absent: they ask a question
 // about a value, and a closed question would be answered differently.
 const KEYWORDS: Readonly<Record<string, Treatment>> = {
-  properties: each(closed),
-  patternProperties: each(closed),
-  additionalProperties: closed,
-  unevaluatedProperties: closed,
-  items: closed,
-  prefixItems: each(closed),
-  unevaluatedItems: closed,
+  properties: each(closeSchema),
+  patternProperties: each(closeSchema),
+  additionalProperties: closeSchema,
+  unevaluatedProperties: closeSchema,
+  items: closeSchema,
+  prefixItems: each(closeSchema),
+  unevaluatedItems: closeSchema,
   allOf: each(innerClosed),
   anyOf: each(innerClosed),
   oneOf: each(innerClosed),
@@ -45,15 +57,12 @@ const KEYWORDS: Readonly<Record<string, Treatment>> = {
  * word; `additionalProperties: true` opens it. A new schema is returned; the given one is not touched.
  */
 export function closeSchema(schema: unknown): unknown {
-  return closed(schema)
-}
-
-function closed(schema: unknown): unknown {
   if (!isObject(schema)) return schema
   const inner = innerClosed(schema) as Schema
-  if ('additionalProperties' in schema || 'unevaluatedProperties' in schema || !mayBeObject(schema))
+  if (says(schema, 'additionalProperties') || says(schema, 'unevaluatedProperties') || !mayBeObject(schema)) {
     return inner
-  const composes = COMPOSING.some((keyword) => keyword in schema)
+  }
+  const composes = COMPOSING.some((keyword) => says(schema, keyword))
   if (composes) return { ...inner, unevaluatedProperties: false }
   return describesObject(schema) ? { ...inner, additionalProperties: false } : inner
 }
@@ -61,7 +70,8 @@ function closed(schema: unknown): unknown {
 /** Closes what lies inside, and leaves the schema itself open: others may speak of the same value. */
 function innerClosed(schema: unknown): unknown {
   if (!isObject(schema)) return schema
-  const entries = Object.keys(schema).map((keyword): [string, unknown] => {
+  const keywords = Object.keys(schema).filter((keyword) => says(schema, keyword))
+  const entries = keywords.map((keyword): [string, unknown] => {
     const treatment = Object.hasOwn(KEYWORDS, keyword) ? KEYWORDS[keyword] : undefined
     return [keyword, treatment === undefined ? schema[keyword] : treatment(schema[keyword])]
   })
@@ -81,10 +91,12 @@ function mayBeObject({ type }: Schema): boolean {
 }
 
 function describesObject(schema: Schema): boolean {
-  return (
-    schema['type'] !== undefined ||
-    ['properties', 'patternProperties', 'required'].some((name) => name in schema)
-  )
+  return OF_OBJECTS.some((keyword) => says(schema, keyword))
+}
+
+/** `additionalProperties: undefined`, as an option left out makes it, says nothing, to Ajv as to anybody. */
+function says(schema: Schema, keyword: string): boolean {
+  return schema[keyword] !== undefined
 }
 
 function isObject(value: unknown): value is Schema {

@@ -2,6 +2,7 @@ import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from '
 import formats from 'ajv-formats'
 import { countNodes } from './bounds.js'
 import { closeSchema } from './close.js'
+import { refuseCostly } from './lint.js'
 import { fieldErrors, type Checked, type Names } from './field-errors.js'
 
 /** Checks a value. With coercion it changes the value it is given. */
@@ -35,6 +36,7 @@ const instances = new Map<string, Ajv2020>()
  * must pass both: closing only ever refuses more. `names` are the field names that may be shown.
  */
 export function compileJsonSchema(schema: unknown, names: Names, options: Options): JsonCheck {
+  refuseCostly(schema)
   const schemas = [closeSchema(schema), ...(NEGATING.test(JSON.stringify(schema)) ? [schema] : [])]
   const checks = schemas.map((each) => ({
     first: compile(each as object | boolean, options),

@@ -1,0 +1,10 @@
+/**
+ * Whether a value is to be waited for. Not `instanceof Promise`: query builders and promises of another realm are
+ * waited for too. Wrap what it says yes to in `Promise.resolve()`, which settles once whatever the other does.
+ */
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}
