@@ -201,7 +201,10 @@ describe('the name of a key', () => {
     const to = service([log, authenticate(base)])
     await send(to, key.token({}, { kid: 'x\r\nforged: line\u001b[2J' })).expect(401)
     await log.close()
-    expect(JSON.stringify(logger.kept)).not.toMatch(/forged|u001b/)
+    const written = JSON.stringify(logger.kept)
+    expect(written).toContain('x\ufffd\ufffdforged: line\ufffd[2J')
+    expect(to.decisions.at(-1)?.evidence).toEqual({ claimed: 'x\ufffd\ufffdforged: line\ufffd[2J' })
+    expect(written).not.toMatch(/\\r|\\n|u001b/)
   })
 
   it('cannot make a service fetch keys again and again: 10,000 unknown names', async () => {

@@ -46,6 +46,9 @@ describe('typ', () => {
     ['a type, and no longer the default', 'JWT', 'at+jwt', 401],
     ['a rule with the default mode', { value: 'JWT' }, 'at+jwt', 401],
     ['a type, and still not a token without one', 'JWT', undefined, 401],
+    ['none at all', 'absent', undefined, 200],
+    ['none at all, or the default', ['absent', 'at+jwt'], 'at+jwt', 200],
+    ['none at all, and then not just any', 'absent', 'JWT', 401],
   ])('may be %s', async (_case, typ, given, status) => {
     await send(behind({ typ: typ as string }), key.token({}, { typ: given })).expect(status)
   })
@@ -74,7 +77,9 @@ describe('requiredClaims', () => {
   it.each<[string, Record<string, unknown>, number]>([
     ['that are there', { email: 'a@b.test', tenant: 0 }, 200],
     ['of which one is missing', { email: 'a@b.test' }, 401],
-    ['that are there, but null', { email: null, tenant: null }, 200],
+    ['that are there, if only to say no', { email: false, tenant: 0 }, 200],
+    ['of which one is null', { email: 'a@b.test', tenant: null }, 401],
+    ['of which one is empty', { email: '', tenant: 1 }, 401],
   ])('ask for claims %s', async (_case, claims, status) => {
     await send(behind({ requiredClaims: ['email', 'tenant'] }), key.token(claims)).expect(status)
   })

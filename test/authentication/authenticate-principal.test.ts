@@ -148,11 +148,10 @@ describe('the principal', () => {
   it.each<[string, Record<string, unknown>, object]>([
     ['a user', {}, { type: 'user', subject: 'user-1' }],
     ['a service that is its own subject', { sub: 'client-1' }, { type: 'service', subject: 'client-1' }],
-    ['a service without a subject', { sub: undefined }, { type: 'service', subject: 'client-1' }],
     ['a service by "azp"', { client_id: undefined, azp: 'a', sub: 'a' }, { type: 'service', clientId: 'a' }],
     [
       'a service by "appid"',
-      { client_id: undefined, appid: 'a', sub: undefined },
+      { client_id: undefined, appid: 'a', sub: 'a' },
       { type: 'service', clientId: 'a' },
     ],
     [

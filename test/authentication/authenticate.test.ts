@@ -441,7 +441,15 @@ describe('name', () => {
 describe('health', () => {
   it('of a middleware with given keys is ok, under its name', async () => {
     const auth = authenticate({ ...base, name: 'partners' })
+    expect(auth.health()).toMatchObject({ name: 'partners', status: 'ok' })
     await auth.warmUp()
-    expect(auth.health()).toEqual({ name: 'partners', status: 'ok', detail: `keys of ${ISSUER}` })
+    const { status, detail } = auth.health()
+    expect([status, detail]).toEqual(['ok', `keys of ${ISSUER}: 1 usable, from the options`])
+  })
+
+  it('is down, and warmUp() rejects, where not one of the given keys can be used', async () => {
+    const auth = authenticate({ ...base, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } })
+    await expect(auth.warmUp()).rejects.toThrow('no usable key')
+    expect(auth.health().status).toBe('down')
   })
 })

@@ -279,7 +279,8 @@ describe('while the key server is out', () => {
     const answer = await request(to.app).get('/').set('Authorization', `Bearer ${signer().token()}`)
     const shown = JSON.stringify([answer.headers, answer.body])
     expect(answer.status).toBe(503)
-    for (const detail of ['jwks', '127.0.0.1', 'internal-detail', 'answered']) expect(shown).not.toContain(detail)
+    for (const detail of ['jwks', '127.0.0.1', 'internal-detail', 'answered'])
+      expect(shown).not.toContain(detail)
   })
 
   it('waits longer from time to time, up to a minute', async () => {
@@ -421,10 +422,13 @@ describe('while the key server is out', () => {
     const issuer = await startIssuer()
     issuer.outage(true)
     const auth = authenticate({ issuer: issuer.issuer, audience: AUDIENCE })
-    expect(auth.health().status).toBe('down')
+    expect(auth.health().status).toBe('degraded')
     await expect(auth.warmUp()).rejects.toMatchObject({ status: 503, reason: 'key_set_unavailable' })
+    expect(auth.health().status).toBe('down')
     issuer.outage(false)
     forward(1000)
+    // No longer refused untried: a probe that keeps requests away while it is down must not keep it down.
+    expect(auth.health().status).toBe('degraded')
     await auth.warmUp()
     expect(auth.health().status).toBe('ok')
   })
@@ -522,6 +526,7 @@ describe('a key that was removed', () => {
     // Were it remembered all the same, it would be known again the moment the key is back.
     server.reply = both
     forward(31_000)
+    await expect(use(auth, first.token({ sub: 'another' }))).resolves.toBe('200')
     await expect(outcome(to, token)).resolves.toEqual([200, 'verified'])
   })
 })

@@ -196,7 +196,14 @@ describe('principalFrom', () => {
         return { subject: '42', claims }
       },
     ],
-    ['answers a promise that is none of ours', () => ({ then: () => undefined })],
+    [
+      'answers what is waited for and has no subject',
+      () => ({
+        then: (resolve: (value: object) => void) => {
+          resolve({})
+        },
+      }),
+    ],
   ])('answers 500 where the reader %s', async (_case, reader) => {
     for (const required of [true, false]) {
       const to = service(principalFrom(reader as Reader, { name: 'session', required }))
@@ -277,7 +284,7 @@ describe('principalFrom', () => {
       'an empty challenge',
       fromSession,
       { name: 'a', challenge: '' },
-      'principalFrom: challenge must be a non-empty string',
+      'principalFrom: challenge must be a scheme',
     ],
     [
       'a mode that would let everybody in',

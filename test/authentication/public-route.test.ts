@@ -3,7 +3,7 @@ import express, { type Express, type RequestHandler } from 'express'
 import request from 'supertest'
 import { authenticate } from '../../src/authentication/authenticate.js'
 import { publicRoute } from '../../src/authentication/public-route.js'
-import { openContext, optionalPrincipalOf } from '../../src/core/context.js'
+import { openContext, optionalPrincipalOf, type Observer } from '../../src/core/context.js'
 import type { Decision } from '../../src/core/decision.js'
 import { guardMetadataOf, type Guard } from '../../src/core/guard.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
@@ -14,8 +14,13 @@ const answer: RequestHandler = (req, res) => {
   res.json(optionalPrincipalOf(req)?.subject ?? 'nobody')
 }
 
-function application(mount: (app: Express) => void): Express {
+/** With somebody who listens: what nobody hears of is printed. */
+function application(mount: (app: Express) => void, observe: Observer = () => undefined): Express {
   const app = express()
+  app.use((req, _res, next) => {
+    openContext(req).observe(observe)
+    next()
+  })
   mount(app)
   app.use(secureErrors())
   return app
@@ -92,13 +97,10 @@ describe('publicRoute', () => {
 
   it('is recorded with its reason, which readers of the guard see too', async () => {
     const decisions: Decision[] = []
-    const app = application((app) => {
-      app.use((req, _res, next) => {
-        openContext(req).observe((decision) => decisions.push(decision))
-        next()
-      })
-      app.get('/health', open('load balancer'), answer)
-    })
+    const app = application(
+      (app) => app.get('/health', open('load balancer'), answer),
+      (decision) => decisions.push(decision),
+    )
     await request(app).get('/health').expect(200)
     expect(decisions).toMatchObject([
       { outcome: 'allow', reason: 'public', route: '/health', evidence: { public: 'load balancer' } },
