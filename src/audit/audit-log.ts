@@ -28,7 +28,13 @@ export interface AuditLogOptions {
   readonly errorMessages?: boolean
 }
 
-export type AuditLog = Guard & Stateful
+export interface AuditLog extends Guard, Stateful {
+  /**
+   * Records the refusals of a request that never reaches Express, as a WebSocket upgrade: call it before
+   * `auth.verifyRequest(req)`. Its end is not recorded.
+   */
+  observe(req: IncomingMessage): void
+}
 
 const logger: OptionRule = {
   says: 'an object with the functions info, warn and error',
@@ -81,35 +87,37 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
       next(problem)
       return
     }
-    if (!observed.has(context)) {
-      observed.add(context)
-      observe(context, req, res)
-    }
+    if (watchOnce(context, req) && completions !== 'none') awaitEnd(context, res)
     next()
   }
 
-  function observe(context: WritableContext, req: IncomingMessage, res: ServerResponse): void {
+  /** Mounted twice on one request's way, it still writes one record. */
+  function watchOnce(context: WritableContext, req: IncomingMessage): boolean {
+    if (observed.has(context)) return false
+    observed.add(context)
     const observer: Observer = (decision) => {
       if (decision.outcome === 'allow') return
       const level = decision.outcome === 'fault' ? 'error' : 'warn'
       writer.write(level, decisionRecord(decision, context, req, errorMessages), decision.reason)
     }
     context.observe(observer, true)
-    if (completions === 'none') return
+    return true
+  }
+
+  function awaitEnd(context: WritableContext, res: ServerResponse): void {
     let ended = false
     const end = (): void => {
       if (ended) return
       ended = true
-      complete(context, req, res)
+      complete(context, res)
     }
     res.once('finish', end)
     res.once('close', end)
   }
 
-  function complete(context: WritableContext, req: IncomingMessage, res: ServerResponse): void {
+  function complete(context: WritableContext, res: ServerResponse): void {
     const completion = completionOf(context, res)
-    if (isWanted(completion))
-      writer.write('info', completionRecord(completion, context, req), 'request completed')
+    if (isWanted(completion)) writer.write('info', completionRecord(completion, context), 'request completed')
   }
 
   function isWanted(completion: Completion): boolean {
@@ -125,6 +133,9 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
   }
 
   return Object.assign(auditLogMiddleware, {
+    observe: (req: IncomingMessage) => {
+      watchOnce(openContext(req, requestId), req)
+    },
     warmUp: () => Promise.resolve(),
     health: () => writer.health(),
     close: () => {
@@ -139,7 +150,8 @@ function isNotProbe(completion: Completion): boolean {
 }
 
 function completionOf(context: WritableContext, res: ServerResponse): Completion {
-  const refused = context.decisions.find(({ outcome, mode }) => outcome !== 'allow' && mode === 'enforce')
+  const { decisions } = context
+  const refused = decisions.find(({ outcome, mode }) => outcome !== 'allow' && mode === 'enforce')
   const route = refused?.route ?? noted(context)
   const isAborted = !res.writableFinished
   return {
@@ -148,7 +160,7 @@ function completionOf(context: WritableContext, res: ServerResponse): Completion
     method: context.method,
     route,
     durationMs: context.elapsedMs,
-    public: context.decisions.some((decision) => decision.reason === 'public' && decision.route === route),
+    public: decisions.some((decision) => decision.reason === 'public' && decision.route === route),
   }
 }
 

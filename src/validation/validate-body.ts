@@ -106,7 +106,7 @@ export function validateBody<const S extends object | boolean, const O extends V
     context: WritableContext,
   ): Verdict | Promise<Verdict> {
     if (!hasBody(req)) return withoutBody(req, context)
-    if (!accepted.includes(mediaTypeOf(req) ?? '')) return unsupported(req, 'media_type_unsupported')
+    if (!isAccepted(req)) return unsupported(req, 'media_type_unsupported')
     if (!isParsed(req)) return unsupported(req, 'body_unparsed')
     const fault = boundsFault(req.body, bounds)
     if (fault === 'forbidden_name') return mismatch([at('', fault)])
@@ -115,6 +115,11 @@ export function validateBody<const S extends object | boolean, const O extends V
     const checked = check(req.body)
     if (!isThenable(checked)) return settle(req, context, checked)
     return Promise.resolve(checked).then((value) => settle(req, context, value))
+  }
+
+  /** As it stands in most requests; else with its parameters and its spelling taken off. */
+  function isAccepted(req: IncomingMessage): boolean {
+    return accepted.includes(req.headers['content-type'] ?? '') || accepted.includes(mediaTypeOf(req) ?? '')
   }
 
   function withoutBody(req: { body?: unknown }, context: WritableContext): Verdict {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from '@jest/globals'
 import type { JWK } from 'jose'
+import { readCompact } from '../../src/authentication/authenticate/compact.js'
 import { verifySignature, type KeySelector } from '../../src/authentication/authenticate/signature.js'
 import { readKeySet, selectKeys } from '../../src/authentication/key-set/usable-keys.js'
 import { isSecurityProblem } from '../../src/core/problem.js'
@@ -92,7 +93,7 @@ function suite(title: string, body: () => void): void {
 /** What this library says: refused with 401, or accepted. Whatever else happens fails the test. */
 async function verdict(token: string, algorithms: readonly string[], keys: KeySelector): Promise<string> {
   try {
-    await verifySignature(token, algorithms, keys)
+    await verifySignature(token, readCompact(token).header, algorithms, keys)
     return 'valid'
   } catch (cause) {
     if (isSecurityProblem(cause) && cause.status === 401) return 'invalid'
@@ -258,9 +259,10 @@ suite('The examples of RFC 7520, RFC 8037 and RFC 7797', () => {
   ])('verifies the %s signature of %s', async (algorithm, path) => {
     const { input, output } = read(path)
     const keys = await publishedKeys(publicPart(input.key))
-    const signed = await verifySignature(output.compact, [algorithm], keys)
-    expect(signed.header['alg']).toBe(algorithm)
-    expect(Buffer.from(signed.payload).toString('utf8')).toBe(input.payload)
+    const { header, payload } = readCompact(output.compact)
+    await expect(verifySignature(output.compact, header, [algorithm], keys)).resolves.toMatch(/^[\w-]{43}$/)
+    expect(header['alg']).toBe(algorithm)
+    expect(payload).toBe(input.payload)
   })
 
   it('verifies the HS256 signature where a symmetric key and its algorithm are allowed, and only there', async () => {

@@ -21,10 +21,10 @@ export function readBearer(req: IncomingMessage, maxTokenLength: number): string
   if (!SCHEME.test(scheme)) throw refusal('authorization_malformed')
   if (scheme.toLowerCase() !== 'bearer') throw refusal('scheme_unsupported')
   const token = value.slice(scheme.length + 1)
+  if (token.length <= maxTokenLength && TOKEN68.test(token)) return token
   if (token === '' || /\s/.test(token)) throw refusal('authorization_malformed')
   if (token.length > maxTokenLength) throw refusal('token_too_long', { length: token.length })
-  if (!TOKEN68.test(token)) throw refusal('token_malformed')
-  return token
+  throw refusal('token_malformed')
 }
 
 function countAuthorizationLines(rawHeaders: readonly string[]): number {

@@ -5,9 +5,11 @@ const COMPACT = /^[\w-]+\.[\w-]*\.[\w-]+$/
 // The last character of a segment whose length is 2 or 3 modulo 4 has 4 or 2 bits that carry nothing: they must be zero.
 const CANONICAL_END: Readonly<Record<number, string>> = { 2: 'AQgw', 3: 'AEIMQUYcgkosw048' }
 
+/** A compact JWS taken apart, and **not verified**. */
 export interface CompactToken {
   readonly header: Readonly<Record<string, unknown>>
-  readonly payload: Readonly<Record<string, unknown>>
+  /** The payload as text, decoded. */
+  readonly payload: string
 }
 
 /**
@@ -28,20 +30,28 @@ export function isCanonicalBase64url(segment: string): boolean {
   return CANONICAL_END[rest]?.includes(segment.charAt(segment.length - 1)) ?? false
 }
 
-/** Reads header and payload **without verifying anything**: only to refuse early, and to choose a key. */
-export function peek(token: string): CompactToken {
+/**
+ * Takes a token apart **without verifying anything**. Strict form has one reading: what is read here is what the
+ * signature will be found to cover, or the token is refused.
+ */
+export function readCompact(token: string): CompactToken {
+  if (!isStrictCompact(token)) throw refusal('token_malformed')
   const [header = '', payload = ''] = token.split('.')
-  return { header: jsonObject(header), payload: jsonObject(payload) }
+  return { header: jsonObject(decoded(header)), payload: decoded(payload) }
 }
 
-/** The JSON object in a segment. */
-export function jsonObject(segment: string): Readonly<Record<string, unknown>> {
+/** The JSON object in a text. */
+export function jsonObject(text: string): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
-    value = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8'))
+    value = JSON.parse(text)
   } catch (cause) {
     throw refusal('token_malformed', undefined, cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal('token_malformed')
   return value as Readonly<Record<string, unknown>>
+}
+
+function decoded(segment: string): string {
+  return Buffer.from(segment, 'base64url').toString('utf8')
 }

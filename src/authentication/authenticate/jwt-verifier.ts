@@ -1,13 +1,14 @@
 import type { RefusalReason } from '../../core/catalogue.js'
 import { wallClockMs } from '../../core/clock.js'
+import type { Principal } from '../../core/principal.js'
 import type { StandardSchema } from '../../core/standard-schema.js'
 import type { KeySet } from '../key-set/key-set.js'
 import { checkClaims, checkIssuer, checkTimes, checkType, type Breach, type ClaimPolicy } from './claims.js'
-import { jsonObject, peek, isStrictCompact } from './compact.js'
+import { jsonObject, readCompact } from './compact.js'
 import type { PrincipalBuilder } from './principal-mapping.js'
 import { refusal } from './refusal.js'
 import { verifySignature } from './signature.js'
-import { VerifiedTokens, type VerifiedToken, type VerifiedTokensPolicy } from './verified-tokens.js'
+import { VerifiedTokens, bytesOf, type VerifiedToken, type VerifiedTokensPolicy } from './verified-tokens.js'
 
 export interface JwtPolicy extends ClaimPolicy {
   readonly algorithms: readonly string[]
@@ -23,6 +24,8 @@ export interface Verification {
   /** Rules in report mode that the token breaks. */
   readonly reported: readonly RefusalReason[]
 }
+
+type Json = Readonly<Record<string, unknown>>
 
 /** A `kid` is a name; a longer one is an attempt at something else. */
 const MAX_KID_LENGTH = 256
@@ -44,7 +47,7 @@ export class JwtVerifier {
   verify(token: string): Verification | Promise<Verification> {
     if (this.#memory === undefined) return this.#verifyNew(token, undefined)
     const name = VerifiedTokens.nameOf(token)
-    const known = this.#memory.get(name, token.length)
+    const known = this.#memory.get(name)
     if (known === undefined) return this.#verifyNew(token, name)
     if (!this.#policy.keySet.stillTrusts(known.thumbprint)) {
       this.#memory.delete(name)
@@ -59,47 +62,36 @@ export class JwtVerifier {
   }
 
   async #verifyNew(token: string, name: string | undefined): Promise<Verification> {
-    if (!isStrictCompact(token)) throw refusal('token_malformed')
-    this.#refuseEarly(token)
+    const { header, payload: text } = readCompact(token)
+    const payload = jsonObject(text)
+    const broken: RefusalReason[] = []
+    this.#refuseEarly(header, payload, collector(broken))
     const { algorithms, keySet } = this.#policy
-    const signed = await verifySignature(token, algorithms, (header) => keySet.select(header))
-    const verified = await this.#accept(signed)
+    const thumbprint = await verifySignature(token, header, algorithms, (wanted) => keySet.select(wanted))
+    const times = checkClaims(payload, this.#policy, collector(broken))
+    const principal = await this.#principalOf(payload)
+    const verified = { principal, times, thumbprint, reported: broken, bytes: bytesOf(text) }
     const reported = this.#checkTimes(verified)
     // The key may have left the set while the signature was being checked.
-    if (name !== undefined && keySet.stillTrusts(verified.thumbprint))
-      this.#memory?.set(name, verified, token.length)
-    return { principal: verified.principal, remembered: false, reported }
+    if (name !== undefined && keySet.stillTrusts(thumbprint)) this.#memory?.set(name, verified)
+    return { principal, remembered: false, reported }
   }
 
   /** What can be refused without asking a key server, so that a foreign token costs nobody a request. */
-  #refuseEarly(token: string): void {
-    const { header, payload } = peek(token)
+  #refuseEarly(header: Json, payload: Json, breach: Breach): void {
     const { kid } = header
     if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH))
       throw refusal('token_malformed')
     // RFC 7797 section 7: no JWT has this; one reader would take the payload as it stands, another would decode it.
     if (header['b64'] === false) throw refusal('token_malformed')
-    checkType(header, payload, this.#policy, collector([]))
+    checkType(header, payload, this.#policy, breach)
     checkIssuer(payload, this.#policy)
   }
 
-  async #accept(signed: Awaited<ReturnType<typeof verifySignature>>): Promise<VerifiedToken> {
-    const payload = jsonObject(Buffer.from(signed.payload).toString('base64url'))
-    const reported: RefusalReason[] = []
-    const breach = collector(reported)
-    checkType(signed.header, payload, this.#policy, breach)
-    const times = checkClaims(payload, this.#policy, breach)
-    const claims = await this.#typedClaims(payload)
-    const principal = this.#policy.buildPrincipal(payload, claims)
-    return { principal, times, thumbprint: signed.thumbprint, reported }
-  }
-
-  async #typedClaims(payload: Readonly<Record<string, unknown>>): Promise<unknown> {
-    const { claimsSchema } = this.#policy
-    if (claimsSchema === undefined) return payload
-    const result = await claimsSchema['~standard'].validate(payload)
-    if (result.issues !== undefined) throw refusal('claim_invalid')
-    return result.value
+  #principalOf(payload: Json): Principal | Promise<Principal> {
+    const { claimsSchema, buildPrincipal } = this.#policy
+    if (claimsSchema === undefined) return buildPrincipal(payload, payload)
+    return typedClaims(claimsSchema, payload).then((claims) => buildPrincipal(payload, claims))
   }
 
   #checkTimes(token: VerifiedToken): readonly RefusalReason[] {
@@ -107,6 +99,12 @@ export class JwtVerifier {
     checkTimes(token.times, this.#policy, wallClockMs(), collector(reported))
     return reported
   }
+}
+
+async function typedClaims(schema: StandardSchema, payload: Json): Promise<unknown> {
+  const result = await schema['~standard'].validate(payload)
+  if (result.issues !== undefined) throw refusal('claim_invalid')
+  return result.value
 }
 
 function collector(reported: RefusalReason[]): Breach {

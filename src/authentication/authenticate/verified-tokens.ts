@@ -11,6 +11,8 @@ export interface VerifiedToken {
   readonly thumbprint: string
   /** Rules in report mode that this token breaks. */
   readonly reported: readonly RefusalReason[]
+  /** What it is taken to occupy. */
+  readonly bytes: number
 }
 
 export interface VerifiedTokensPolicy {
@@ -23,9 +25,18 @@ interface Generation {
   bytes: number
 }
 
-// What an entry costs beside its claims, and how much larger claims are as objects than as text. Both measured, upwards.
+// Measured, upwards: an entry beside its claims; a character of claims; an object or array among them, which has no
+// prototype and so a table of its own.
 const ENTRY_BYTES = 1500
 const BYTES_PER_CHARACTER = 4
+const BYTES_PER_OBJECT = 300
+
+/** What claims that came as this JSON text occupy as frozen objects, at most. */
+export function bytesOf(claims: string): number {
+  let objects = 0
+  for (const character of claims) if (character === '{' || character === '[') objects += 1
+  return ENTRY_BYTES + claims.length * BYTES_PER_CHARACTER + objects * BYTES_PER_OBJECT
+}
 
 /**
  * Remembers accepted tokens under the SHA-256 of their compact form, so that a token's signature is checked once.
@@ -52,18 +63,18 @@ export class VerifiedTokens {
     return this.#young.entries.size + this.#old.entries.size
   }
 
-  get(name: string, tokenLength: number): VerifiedToken | undefined {
+  get(name: string): VerifiedToken | undefined {
     const young = this.#young.entries.get(name)
     if (young !== undefined) return young
     const old = this.#old.entries.get(name)
     if (old === undefined) return undefined
     this.#old.entries.delete(name)
-    this.set(name, old, tokenLength)
+    this.set(name, old)
     return old
   }
 
-  set(name: string, entry: VerifiedToken, tokenLength: number): void {
-    const bytes = ENTRY_BYTES + tokenLength * BYTES_PER_CHARACTER
+  set(name: string, entry: VerifiedToken): void {
+    const { bytes } = entry
     if (bytes > this.#maxBytes) return
     if (this.#young.entries.size >= this.#maxEntries || this.#young.bytes + bytes > this.#maxBytes) {
       this.#old = this.#young

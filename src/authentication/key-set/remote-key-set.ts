@@ -54,9 +54,15 @@ export class RemoteKeySet implements KeySet {
     this.#jwksUri = 'jwksUri' in address ? address.jwksUri : undefined
   }
 
-  async select(header: Header): Promise<readonly UsableKey[]> {
-    const ring = this.#usableRing() ?? (await this.#load())
-    const keys = selectKeys(ring, header)
+  /** At once where the keys are here, as they nearly always are. */
+  select(header: Header): readonly UsableKey[] | Promise<readonly UsableKey[]> {
+    const ring = this.#usableRing()
+    const keys = ring === undefined ? [] : selectKeys(ring, header)
+    return keys.length > 0 ? keys : this.#selectAfterLoad(ring, header)
+  }
+
+  async #selectAfterLoad(ring: KeyRing | undefined, header: Header): Promise<readonly UsableKey[]> {
+    const keys = ring === undefined ? selectKeys(await this.#load(), header) : []
     return keys.length > 0 ? keys : this.#selectAfterReload(header)
   }
 

@@ -10,31 +10,32 @@ export interface Bounds {
  * Walks a parsed body once: depth, number of values, and the fields that would change the prototype of whatever they
  * are merged into: `__proto__`, and `prototype` in `constructor`.
  */
-export function boundsFault(body: unknown, { maxDepth, maxNodes }: Bounds): BoundsFault | undefined {
-  let nodes = 0
+export function boundsFault(body: unknown, bounds: Bounds): BoundsFault | undefined {
+  return visit(body, 1, bounds, { nodes: 0 })
+}
 
-  function visit(value: unknown, depth: number): BoundsFault | undefined {
-    nodes += 1
-    if (nodes > maxNodes) return 'too_many'
-    if (typeof value !== 'object' || value === null) return undefined
-    if (depth > maxDepth) return 'too_deep'
-    if (Array.isArray(value)) {
-      for (const item of value as unknown[]) {
-        const fault = visit(item, depth + 1)
-        if (fault !== undefined) return fault
-      }
-      return undefined
-    }
-    for (const name of Object.keys(value)) {
-      const inner = (value as Record<string, unknown>)[name]
-      if (name === '__proto__' || (name === 'constructor' && hasPrototype(inner))) return 'forbidden_name'
-      const fault = visit(inner, depth + 1)
-      if (fault !== undefined) return fault
-    }
-    return undefined
+function visit(
+  value: unknown,
+  depth: number,
+  bounds: Bounds,
+  count: { nodes: number },
+): BoundsFault | undefined {
+  count.nodes += 1
+  if (count.nodes > bounds.maxNodes) return 'too_many'
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth > bounds.maxDepth) return 'too_deep'
+  const isList = Array.isArray(value)
+  for (const name of Object.keys(value)) {
+    const inner = (value as Record<string, unknown>)[name]
+    if (!isList && isForbidden(name, inner)) return 'forbidden_name'
+    const fault = visit(inner, depth + 1, bounds, count)
+    if (fault !== undefined) return fault
   }
+  return undefined
+}
 
-  return visit(body, 1)
+function isForbidden(name: string, inner: unknown): boolean {
+  return name === '__proto__' || (name === 'constructor' && hasPrototype(inner))
 }
 
 function hasPrototype(value: unknown): boolean {
