@@ -167,11 +167,14 @@ export function recordDecision(context: WritableContext, conclusion: Conclusion)
     reason: problem === undefined ? pass.reason : problem.reason,
     status: mode === 'enforce' ? problem?.status : undefined,
     evidence: problem === undefined ? pass.evidence : problem.evidence,
-    cause: problem?.cause,
+    cause: undefined,
     route: conclusion.route ?? context.noteRoute(),
     at: wallClockMs(),
     durationMs: startedMs === undefined ? 0 : monotonicMs() - startedMs,
   }
+  // Out of reach of a serialiser: what was thrown may hold anything.
+  const { cause } = problem ?? {}
+  if (cause !== undefined) Object.defineProperty(decision, 'cause', { value: cause, enumerable: false })
   context.record(decision, problem)
 }
 

@@ -89,5 +89,10 @@ Object.defineProperty(SecurityProblem.prototype, BRAND, { value: true })
 
 /** Whether a value is a problem of this library, whichever copy of it made the value. */
 export function isSecurityProblem(value: unknown): value is SecurityProblem {
-  return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true
+  try {
+    return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true
+  } catch {
+    // Something that throws when it is looked at.
+    return false
+  }
 }

@@ -80,6 +80,27 @@ describe('defineGuard', () => {
     ['answers true', () => true as never, 500],
     ['resolves to nothing', () => Promise.resolve(undefined as never), 500],
     ['resolves to true', () => Promise.resolve(true as never), 500],
+    ['answers a reason that is none', () => ({ reason: 'denied' }) as never, 500],
+    [
+      'answers what Promise.allSettled says of a failure',
+      () => ({ status: 'rejected', reason: new Error('x') }) as never,
+      500,
+    ],
+    [
+      'rejects with something that throws when it is looked at',
+      () =>
+        Promise.reject(
+          new Proxy(
+            {},
+            {
+              get() {
+                throw new Error('hunter2')
+              },
+            },
+          ),
+        ),
+      500,
+    ],
   ])('refuses when its check %s', async (_case, check, status) => {
     const error = jest.spyOn(console, 'error').mockImplementation(() => undefined)
     const answer = await request(appWith(guardOf(check))).get('/')

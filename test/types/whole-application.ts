@@ -21,7 +21,7 @@ import { typeOf } from './support.js'
 export const app = express()
 app.use(auditLog())
 app.use(secureHeaders())
-app.use(cors({ origin: 'https://shop.example', exposedHeaders: [...exposedHeaders] }))
+app.use(cors({ origin: 'https://shop.example', exposedHeaders }))
 app.get('/health/:probe', publicRoute('liveness probe'), (req, res) => {
   typeOf(req.params).is<{ probe: string }>()
   res.json({ ok: true })
