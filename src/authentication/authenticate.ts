@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { clientKey } from '../core/client.js'
 import { openContext, principalOf, writableContextOf, type WritableContext } from '../core/context.js'
 import { defineGuard, recordDecision, runOutsideExpress, type Guard, type Verdict } from '../core/guard.js'
 import type { Health, Stateful } from '../core/lifecycle.js'
@@ -45,7 +46,8 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
   options: AuthenticateOptions<S>,
 ): Authenticator<ClaimsOf<S>> {
   const policy = policyOf(options as AuthenticateOptions<StandardSchema>)
-  const { required = true, maxTokenLength = 8192, expose, name = 'authenticate' } = options
+  const { required = true, maxTokenLength = 8192, name = 'authenticate' } = options
+  const expose = options.expose?.bind(options)
   const verifier = new JwtVerifier(policy)
   const failures =
     options.failureLimit === undefined ? undefined : new FailureLimit(name, options.failureLimit)
@@ -68,7 +70,7 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     if (context.authenticator === guard) return alreadyRun(context)
     context.addChallenge(BEARER)
     if (failures === undefined) return verify(req, context)
-    return failures.around(context.client.address, () => verify(req, context))
+    return failures.around(clientKey(req, context.client), () => verify(req, context))
   }
 
   function verify(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
@@ -92,8 +94,8 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     verified: Verification,
   ): Verdict | Promise<Verdict> {
     const confirms = context.principal !== undefined
-    for (const reason of verified.reported) {
-      const problem = refusal(reason)
+    context.authenticateAs(verified.principal, guard)
+    for (const problem of verified.reported) {
       recordDecision(context, {
         layer: 'authentication',
         guard: 'authenticate',
@@ -102,7 +104,6 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
         problem,
       })
     }
-    context.authenticateAs(verified.principal, guard)
     const reason = confirms ? 'confirmed' : verified.remembered ? 'remembered' : 'verified'
     // The first one where this one confirms it: there is one principal.
     const exposed: unknown = expose?.(req, context.principal ?? verified.principal)

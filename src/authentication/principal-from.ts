@@ -55,10 +55,9 @@ const challengeRule: OptionRule = {
  * **Not checked:** anything about the credential. How well the caller was authenticated is up to whatever filled
  * `req.user`; the posture report says `external`. What `read` throws refuses the request with 500.
  */
-export function principalFrom(
-  read: (
-    req: IncomingMessage,
-  ) => ExternalPrincipal | null | undefined | Promise<ExternalPrincipal | null | undefined>,
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- lets `read` take Express's Request
+export function principalFrom<R extends IncomingMessage = IncomingMessage>(
+  read: (req: R) => ExternalPrincipal | null | undefined | Promise<ExternalPrincipal | null | undefined>,
   options: PrincipalFromOptions,
 ): Guard {
   if (!callback.holds(read)) throw misuse('principalFrom', 'read', callback.says, read)
@@ -79,7 +78,8 @@ export function principalFrom(
       if (context.authenticator === guard)
         return { reason: context.principal === undefined ? 'anonymous' : 'confirmed' }
       context.addChallenge(challenge)
-      const found = read(req)
+      // Whatever Express has made of it by now.
+      const found = read(req as R)
       if (!isThenable(found)) return adopt(context, found)
       return Promise.resolve(found).then((value) => adopt(context, value))
     },

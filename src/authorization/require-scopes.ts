@@ -72,7 +72,7 @@ function readOptions(given: readonly (string | RequireScopesOptions)[]): {
   checkOptions('requireScopes', options, { ...lists, name: ruleName, mode: enforceOrReport })
   const scopes = options.all ?? options.any
   if (scopes === undefined || (options.all !== undefined && options.any !== undefined)) {
-    throw misuse('requireScopes', 'options', 'given exactly one of all and any', options)
+    throw misuse('requireScopes', 'options', 'an object with exactly one of all and any', options)
   }
   const every = options.all !== undefined
   const name = options.name ?? scopes.join(every ? ' ' : '|')

@@ -1,5 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
+const WITH_PORT = /^(?:([\d.]+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/
+
 /**
  * The text under which one network client is counted, or `undefined` for what is no IP address.
  *
@@ -10,8 +12,10 @@ import { isIPv4, isIPv6 } from 'node:net'
 export function addressKey(address: string | undefined): string | undefined {
   if (address === undefined) return undefined
   if (isIPv4(address)) return address
-  const zone = address.indexOf('%')
-  const plain = zone === -1 ? address : address.slice(0, zone)
+  // Some proxies write the port into X-Forwarded-For.
+  const [, ipv4, ipv6] = WITH_PORT.exec(address) ?? []
+  if (ipv4 !== undefined) return isIPv4(ipv4) ? ipv4 : undefined
+  const [plain = ''] = (ipv6 ?? address).split('%', 1)
   if (!isIPv6(plain)) return undefined
   const groups = groupsOf(plain)
   const embedded = embeddedIPv4(groups)

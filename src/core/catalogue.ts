@@ -106,6 +106,7 @@ export const REFUSALS = {
   route_unmatched: 'not_found',
   method_unmatched: 'method_not_allowed',
   request_refused: 'bad_request',
+  client_gone: 'bad_request',
   application_problem: 'internal',
   unhandled_error: 'internal',
   // the middlewares themselves

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { addressKey } from './address.js'
 import { SecurityProblem } from './problem.js'
 import type { ExpressParts } from './route.js'
+import { neutralise } from './text.js'
 import { warnOnce } from './warnings.js'
 
 /** Where a request comes from, as far as the application's `trust proxy` setting lets anyone know. */
@@ -24,7 +26,8 @@ export function clientOf(req: IncomingMessage): Client {
     throw new SecurityProblem('trust_proxy_unsafe', {
       evidence: {
         problem: 'app.set("trust proxy", true) lets every caller choose its own address',
-        remedy: 'name the proxies: a hop count, a list of addresses or subnets, or a function',
+        remedy:
+          'app.set("trust proxy", true) lets every caller choose its own address: give it a hop count (1), a list of addresses or subnets, or a function',
       },
     })
   }
@@ -35,7 +38,7 @@ export function clientOf(req: IncomingMessage): Client {
   if (app !== undefined && isForwarded(req)) {
     warnOnce(
       'forwarding_headers_ignored',
-      'forwarding headers arrive but the application trusts no proxy: every client behind it shares one address',
+      'forwarding headers arrive but app.set("trust proxy", ...) names no proxy: every client behind one shares its address',
     )
   }
   return { address: req.socket.remoteAddress, tls: (req.socket as Partial<TLSSocket>).encrypted === true }
@@ -43,4 +46,16 @@ export function clientOf(req: IncomingMessage): Client {
 
 function isForwarded({ headers }: IncomingMessage): boolean {
   return headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined
+}
+
+/**
+ * The name under which a client is counted. Throws where there is none: the caller has gone already and taken its
+ * address along, or the connection never had one.
+ */
+export function clientKey({ socket }: IncomingMessage, { address }: Client): string {
+  const key = addressKey(address)
+  if (key !== undefined) return key
+  if (address === undefined && socket.destroyed) throw new SecurityProblem('client_gone')
+  const problem = `no IP address: ${neutralise(String(address), 64)}`
+  throw new SecurityProblem('limiter_key_missing', { evidence: { problem } })
 }

@@ -1,3 +1,5 @@
+import { misuse } from './options.js'
+
 export type HealthStatus = 'ok' | 'degraded' | 'down'
 
 export interface Health {
@@ -33,6 +35,11 @@ const SEVERITY: readonly HealthStatus[] = ['ok', 'degraded', 'down']
  * `warmUp` and `close` reach every part even where one fails, and then reject with an `AggregateError`.
  */
 export function lifecycle(...parts: readonly Stateful[]): Lifecycle {
+  parts.forEach((part, index) => {
+    if (!isStateful(part)) {
+      throw misuse('lifecycle', `part ${index + 1}`, 'a middleware with warmUp, health and close', part)
+    }
+  })
   return Object.freeze({
     warmUp: () => each(parts, 'warmUp'),
     close: () => each(parts, 'close'),
@@ -42,6 +49,11 @@ export function lifecycle(...parts: readonly Stateful[]): Lifecycle {
       return { status: SEVERITY[worst] ?? 'down', parts: healths }
     },
   })
+}
+
+function isStateful(part: unknown): boolean {
+  const { warmUp, health, close } = (part ?? {}) as Partial<Stateful>
+  return [warmUp, health, close].every((step) => typeof step === 'function')
 }
 
 async function each(parts: readonly Stateful[], step: 'warmUp' | 'close'): Promise<void> {

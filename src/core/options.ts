@@ -92,9 +92,14 @@ export function misuse(middleware: string, option: string, says: string, value: 
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(neutralise(withoutUserInfo(value), 60))
   if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (Array.isArray(value)) return shownList(value)
   if (typeof value === 'object' && value !== null) return 'an object'
   return String(value)
+}
+
+function shownList(values: readonly unknown[]): string {
+  const items = values.slice(0, 5).map((item) => (Array.isArray(item) ? 'an array' : shown(item)))
+  return `[${items.join(', ')}${values.length > items.length ? ', ...' : ''}]`
 }
 
 // A URL option may hold a password by mistake; an error message is not the place to keep it.

@@ -39,7 +39,7 @@ const MAX_NESTING = 20
  * The template of the route that is being served (`/tenants/:id/orders`), or `unmatched` before one is.
  *
  * Never the concrete path: `baseUrl` holds the caller's own values where a mount path has parameters. A mount path
- * that this version of Express does not show stands as `{mount}`.
+ * that this version of Express does not show, and that of a router which is mounted twice, stands as `{mount}`.
  */
 export function routeTemplate(req: IncomingMessage): string {
   const { route, baseUrl, app } = req as IncomingMessage & ExpressParts
@@ -48,10 +48,10 @@ export function routeTemplate(req: IncomingMessage): string {
   if (known !== undefined) return known
   const path = pathText(route.path)
   // Not by `baseUrl`: after an error inside a router Express has already put it back to what it was outside.
-  const mount = app === undefined ? undefined : mountOf(route, stackOf(app), 0)
-  if (mount === undefined) return baseUrl === undefined || baseUrl === '' ? path : `{mount}${path}`
-  const template = `${mount}${path}`
-  templates.set(route, template)
+  const mounts = app === undefined ? [] : mountsOf(route, stackOf(app), 0)
+  if (mounts.length === 0 && (baseUrl === undefined || baseUrl === '')) return path
+  const template = mounts.length === 1 ? `${mounts[0] ?? ''}${path}` : `{mount}${path}`
+  if (mounts.length > 0) templates.set(route, template)
   return template
 }
 
@@ -73,15 +73,14 @@ export function stackOf(holder: {
   return Array.isArray(router?.stack) ? (router.stack as RouterLayer[]) : []
 }
 
-function mountOf(route: object, stack: readonly RouterLayer[], depth: number): string | undefined {
-  if (depth > MAX_NESTING) return undefined
-  for (const layer of stack) {
-    if (layer.route === route) return ''
-    if (layer.handle?.stack === undefined) continue
-    const inner = mountOf(route, stackOf(layer.handle), depth + 1)
-    if (inner !== undefined) return `${mountPath(layer)}${inner}`
-  }
-  return undefined
+/** Every mount path that leads to a route: a router may be mounted more than once. */
+function mountsOf(route: object, stack: readonly RouterLayer[], depth: number): readonly string[] {
+  if (depth > MAX_NESTING) return []
+  return stack.flatMap((layer) => {
+    if (layer.route === route) return ['']
+    if (layer.handle?.stack === undefined) return []
+    return mountsOf(route, stackOf(layer.handle), depth + 1).map((inner) => `${mountPath(layer)}${inner}`)
+  })
 }
 
 function mountPath(layer: RouterLayer): string {

@@ -38,16 +38,21 @@ const headers: OptionRule = {
  * Throws a `TypeError`, and so a 500, for anything that could not be sent.
  */
 export function problem(options: ProblemOptions): SecurityProblem {
-  checkOptions('problem', options, {
-    status: required(integer(400, 599)),
-    code: required(ruleName),
-    detail: required(text()),
-    title: text(),
-    type: text(),
-    headers,
-    members: record,
-    cause: { says: 'anything', holds: () => true },
-  })
+  checkOptions(
+    'problem',
+    options,
+    {
+      status: required(integer(400, 599)),
+      code: required(ruleName),
+      detail: required(text()),
+      title: text(),
+      type: text(),
+      headers,
+      members: record,
+      cause: { says: 'anything', holds: () => true },
+    },
+    { message: 'detail', statusCode: 'status' },
+  )
   const { title = STATUS_CODES[options.status] ?? 'Error' } = options
   return new SecurityProblem('application_problem', {
     ...options,

@@ -63,13 +63,18 @@ const ENTITY_FIELDS = [
  * **Not checked:** what a handler itself sends with `res.status(500).json(error)`.
  */
 export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware {
-  checkOptions('secureErrors', options, { map: callback, render: callback })
+  checkOptions(
+    'secureErrors',
+    options,
+    { map: callback, render: callback },
+    { mapper: 'map', format: 'render' },
+  )
   const { map, render } = options
 
   // Express tells error middlewares by their four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the fourth
   return function secureErrorsMiddleware(error, req, res, _next) {
-    if (isAbort(error)) {
+    if (isAbort(error) && !req.complete) {
       res.destroy()
       return
     }

@@ -52,7 +52,7 @@ export function secureHeaders(options: SecureHeadersOptions = {}): Guard {
       crossOriginResourcePolicy: oneOf('same-origin', 'same-site', 'cross-origin'),
       cacheControl: either(oneOf(false), fieldValue),
     },
-    { strictTransportSecurity: 'hsts', maxAge: 'hsts.maxAgeSeconds' },
+    { csp: 'contentSecurityPolicy', strictTransportSecurity: 'hsts', maxAge: 'hsts.maxAgeSeconds' },
   )
   const always = fieldsOf(options)
   const overTls = options.hsts === false ? undefined : transportSecurity(options.hsts ?? {})

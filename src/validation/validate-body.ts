@@ -71,15 +71,20 @@ export function validateBody<const S extends object | boolean, const O extends V
   options?: O,
 ): BodyGuard<O extends { readonly required: false } ? Infer<S> | undefined : Infer<S>> {
   const given: ValidateBodyOptions = options ?? {}
-  checkOptions('validateBody', given, {
-    contentTypes: listOf(mediaType),
-    required: flag,
-    coerce: flag,
-    maxDepth: integer(1, 200),
-    maxNodes: integer(1, 1_000_000),
-    name: ruleName,
-    mode: enforceOrReport,
-  })
+  checkOptions(
+    'validateBody',
+    given,
+    {
+      contentTypes: listOf(mediaType),
+      required: flag,
+      coerce: flag,
+      maxDepth: integer(1, 200),
+      maxNodes: integer(1, 1_000_000),
+      name: ruleName,
+      mode: enforceOrReport,
+    },
+    { coerceTypes: 'coerce', contentType: 'contentTypes', types: 'contentTypes' },
+  )
   const {
     contentTypes = ['application/json'],
     required = true,

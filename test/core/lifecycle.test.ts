@@ -31,6 +31,12 @@ describe('lifecycle', () => {
     },
   )
 
+  it.each([[{}], [undefined], [() => undefined]])('refuses %p, which has no state', (wrong) => {
+    expect(() => lifecycle(part('ok'), wrong as never)).toThrow(
+      'lifecycle: part 2 must be a middleware with warmUp, health and close',
+    )
+  })
+
   it('resolves where every part does', async () => {
     await expect(lifecycle(part('ok')).warmUp()).resolves.toBeUndefined()
   })

@@ -34,10 +34,10 @@ describe('checkOptions', () => {
     [
       'an empty list',
       { limit: 1, tags: [] },
-      'thing: tags must be a non-empty array, each item a non-empty string of at most 1000 characters, got an array of 0',
+      'thing: tags must be a non-empty array, each item a non-empty string of at most 1000 characters, got []',
     ],
     ['options that are no object', 'x', 'thing: options must be an object, got "x"'],
-    ['options that are an array', [], 'thing: options must be an object, got an array of 0'],
+    ['options that are an array', [], 'thing: options must be an object, got []'],
   ])('refuses %s in one style', (_case, options, message) => {
     expect(() => {
       checkOptions('thing', options, rules)

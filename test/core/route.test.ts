@@ -59,6 +59,15 @@ describe('the route in a decision', () => {
     expect(await routesAt(app, asked)).toEqual([expected])
   })
 
+  it('says {mount} where one router is mounted twice, rather than the wrong one of its paths', async () => {
+    const app = express()
+    const router = express.Router()
+    router.get('/items', guard(), show)
+    app.use('/v1/public', router)
+    app.use('/v2/admin', router)
+    expect(await routesAt(app, '/v2/admin/items')).toEqual(['{mount}/items'])
+  })
+
   it('survives a refusal inside a router, where Express has taken the mount off the request again', async () => {
     const app = express()
     const router = express.Router()

@@ -257,7 +257,12 @@ describe('rateLimit', () => {
 
   it('tells its health from its store', () => {
     expect(rateLimit(options()).health()).toEqual({ name: 'test', status: 'ok' })
-    const down = { kind: 'redis', client: { defineCommand: () => undefined }, dialect: 'ioredis', prefix: 'x' } as const
+    const down = {
+      kind: 'redis',
+      client: { defineCommand: () => undefined },
+      dialect: 'ioredis',
+      prefix: 'x',
+    } as const
     const store = {
       ...down,
       run: () => Promise.reject(new Error('x')),

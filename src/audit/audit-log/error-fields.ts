@@ -40,7 +40,9 @@ function frames(stack: unknown, message: unknown): string {
   if (typeof stack !== 'string') return ''
   const header = typeof message === 'string' ? message : ''
   const start = stack.indexOf(header)
-  const trace = start === -1 ? stack : stack.slice(start + header.length)
+  // A stack that does not begin as V8 makes it was put there by somebody.
+  if (start === -1) return ''
+  const trace = stack.slice(start + header.length)
   const lines = trace.split('\n').filter((line) => /^ {4}at .*(?:[:(]\d+|<anonymous>|native)\)?$/.test(line))
   return lines
     .slice(0, MAX_FRAMES)

@@ -71,14 +71,18 @@ function claimed(value: unknown): string {
 /** Before any key is fetched: a token of another issuer must not make us ask anybody anything. */
 export function checkIssuer(payload: Json, policy: ClaimPolicy): void {
   const { iss } = payload
-  if (iss !== policy.issuer) throw refusal('issuer_mismatch', { claimed: claimed(iss) })
+  if (iss !== policy.issuer)
+    throw refusal('issuer_mismatch', { expected: policy.issuer, claimed: claimed(iss) })
 }
 
 /** All that is fixed in a token: audience, claims that must be there, binding, lifetime. Returns what is not fixed. */
 export function checkClaims(payload: Json, policy: ClaimPolicy, breach: Breach): TokenTimes {
   checkIssuer(payload, policy)
   if (!namesAudience(payload, policy)) {
-    throw refusal('audience_mismatch', { claimed: claimed(ownClaim(payload, policy.audience.claim)) })
+    throw refusal('audience_mismatch', {
+      expected: policy.audience.values,
+      claimed: claimed(ownClaim(payload, policy.audience.claim)),
+    })
   }
   const missing = policy.requiredClaims.filter((claim) => isEmpty(ownClaim(payload, claim)))
   if (missing.length > 0) throw refusal('claim_missing', { claims: missing })

@@ -1,8 +1,6 @@
-import { addressKey } from '../../core/address.js'
 import type { Verdict } from '../../core/guard.js'
 import { checkOptions, integer, required } from '../../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
-import { neutralise } from '../../core/text.js'
 import { isThenable } from '../../core/thenable.js'
 import { MemoryCounter } from '../../stores/memory/counter.js'
 
@@ -23,13 +21,8 @@ export class FailureLimit {
     this.#counter = new MemoryCounter({ ...options, name })
   }
 
-  /** Runs an attempt of `address`, if it may have one, and counts it if it ends in 401. */
-  around(address: string | undefined, attempt: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
-    const key = addressKey(address)
-    if (key === undefined) {
-      const problem = `no IP address: ${neutralise(String(address), 64)}`
-      throw new SecurityProblem('limiter_key_missing', { evidence: { problem } })
-    }
+  /** Runs an attempt of a client, if it may have one, and counts it if it ends in 401. */
+  around(key: string, attempt: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
     const { allowed, resetMs } = this.#counter.peek(key)
     if (!allowed) throw exhausted(resetMs)
     try {

@@ -1,6 +1,6 @@
-import type { RefusalReason } from '../../core/catalogue.js'
 import { wallClockMs } from '../../core/clock.js'
 import type { Principal } from '../../core/principal.js'
+import { isSecurityProblem, type SecurityProblem } from '../../core/problem.js'
 import type { StandardSchema } from '../../core/standard-schema.js'
 import type { KeySet } from '../key-set/key-set.js'
 import { checkClaims, checkIssuer, checkTimes, checkType, type Breach, type ClaimPolicy } from './claims.js'
@@ -22,7 +22,7 @@ export interface Verification {
   readonly principal: VerifiedToken['principal']
   readonly remembered: boolean
   /** Rules in report mode that the token breaks. */
-  readonly reported: readonly RefusalReason[]
+  readonly reported: readonly SecurityProblem[]
 }
 
 type Json = Readonly<Record<string, unknown>>
@@ -64,7 +64,7 @@ export class JwtVerifier {
   async #verifyNew(token: string, name: string | undefined): Promise<Verification> {
     const { header, payload: text } = readCompact(token)
     const payload = jsonObject(text)
-    const broken: RefusalReason[] = []
+    const broken: SecurityProblem[] = []
     this.#refuseEarly(header, payload, collector(broken))
     const { algorithms, keySet } = this.#policy
     const thumbprint = await verifySignature(token, header, algorithms, (wanted) => keySet.select(wanted))
@@ -90,14 +90,25 @@ export class JwtVerifier {
 
   #principalOf(payload: Json): Principal | Promise<Principal> {
     const { claimsSchema, buildPrincipal } = this.#policy
-    if (claimsSchema === undefined) return buildPrincipal(payload, payload)
+    if (claimsSchema === undefined) return principalFromToken(buildPrincipal, payload)
     return typedClaims(claimsSchema, payload).then((claims) => buildPrincipal(payload, claims))
   }
 
-  #checkTimes(token: VerifiedToken): readonly RefusalReason[] {
+  #checkTimes(token: VerifiedToken): readonly SecurityProblem[] {
     const reported = [...token.reported]
     checkTimes(token.times, this.#policy, wallClockMs(), collector(reported))
     return reported
+  }
+}
+
+/** Claims as they stand in a token: what cannot be built of them is the token's fault, not ours. */
+function principalFromToken(buildPrincipal: PrincipalBuilder, payload: Json): Principal {
+  try {
+    return buildPrincipal(payload, payload)
+  } catch (cause) {
+    throw isSecurityProblem(cause) && cause.reason === 'guard_fault'
+      ? refusal('claim_invalid', cause.evidence)
+      : cause
   }
 }
 
@@ -107,9 +118,10 @@ async function typedClaims(schema: StandardSchema, payload: Json): Promise<unkno
   return result.value
 }
 
-function collector(reported: RefusalReason[]): Breach {
+function collector(reported: SecurityProblem[]): Breach {
   return (mode, reason, evidence) => {
-    if (mode === 'enforce') throw refusal(reason, evidence)
-    reported.push(reason)
+    const problem = refusal(reason, evidence)
+    if (mode === 'enforce') throw problem
+    reported.push(problem)
   }
 }

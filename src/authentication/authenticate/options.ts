@@ -57,7 +57,8 @@ export interface AuthenticateOptions<S extends StandardSchema | undefined = unde
   /** Whether a request without any credential is refused. A bad credential always is. @default true */
   readonly required?: boolean
   /** Called with each principal, to put it where other code looks for it. This library itself writes only its context. */
-  readonly expose?: (req: IncomingMessage, principal: Principal) => void
+  // A method, so that a function of Express's own Request may be given.
+  expose?(req: IncomingMessage, principal: Principal): unknown
   /** Most 401 answers to one address in a window; then 429 before any token is looked at. Counted in this process. */
   readonly failureLimit?: { readonly limit: number; readonly windowSeconds: number }
   /** Longest wait for the key server, metadata and keys together, in **milliseconds**, 100 to 30000. @default 5000 */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Principal } from '../../core/principal.js'
-import type { RefusalReason } from '../../core/catalogue.js'
+import type { SecurityProblem } from '../../core/problem.js'
 import type { TokenTimes } from './claims.js'
 
 /** A token that was accepted, and all that must be looked at again before it is accepted again. */
@@ -10,7 +10,7 @@ export interface VerifiedToken {
   /** RFC 7638 thumbprint of the key that verified it. */
   readonly thumbprint: string
   /** Rules in report mode that this token breaks. */
-  readonly reported: readonly RefusalReason[]
+  readonly reported: readonly SecurityProblem[]
   /** What it is taken to occupy. */
   readonly bytes: number
 }

@@ -1,3 +1,4 @@
+import { neutralise } from '../../core/text.js'
 import { fetchJson, isSecureUrl } from './fetch-json.js'
 
 /**
@@ -32,7 +33,10 @@ function metadataUrls(issuer: string): readonly string[] {
 
 function jwksUriIn(metadata: unknown, issuer: string): string {
   const { issuer: named, jwks_uri: jwksUri } = (metadata ?? {}) as { issuer?: unknown; jwks_uri?: unknown }
-  if (named !== issuer) throw new Error('the metadata names another issuer')
+  if (named !== issuer) {
+    const other = typeof named === 'string' ? neutralise(named, 128) : typeof named
+    throw new Error(`the metadata names the issuer ${other}, and configured is ${issuer}`)
+  }
   if (typeof jwksUri !== 'string' || !isSecureUrl(jwksUri))
     throw new Error('the metadata names no usable jwks_uri')
   return jwksUri

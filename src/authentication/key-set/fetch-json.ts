@@ -15,7 +15,13 @@ export async function fetchJson(url: string, signal: AbortSignal): Promise<unkno
     await response.body?.cancel()
     throw new Error(`${url} answered ${response.status}`)
   }
-  return JSON.parse(await readBounded(response, url))
+  const text = await readBounded(response, url)
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's message quotes the text.
+    throw new Error(`${url} answered no JSON`)
+  }
 }
 
 async function readBounded(response: Response, url: string): Promise<string> {

@@ -17,6 +17,8 @@ export interface KeyRing {
   readonly thumbprints: ReadonlySet<string>
 }
 
+// Issuers publish a handful. Each is checked, and each that is skipped is an event.
+const MAX_KEYS = 100
 const MIN_RSA_BITS = 2048
 // Beyond these a single verification takes long enough to be an attack by the key server.
 const MAX_RSA_BITS = 8192
@@ -35,6 +37,7 @@ const EC_ALGORITHMS: Readonly<Record<string, string>> = {
 export async function readKeySet(document: unknown): Promise<KeyRing> {
   const keys = (document as { keys?: unknown } | null | undefined)?.keys
   if (!Array.isArray(keys)) throw new TypeError('a key set must be an object with an array "keys"')
+  if (keys.length > MAX_KEYS) throw new RangeError(`a key set of ${keys.length} keys, more than ${MAX_KEYS}`)
   const usable = new Map<string, UsableKey>()
   for (const entry of keys as unknown[]) {
     if (isForEncryption(entry)) continue
@@ -52,7 +55,11 @@ export async function readKeySet(document: unknown): Promise<KeyRing> {
 /** The keys that a token's header may mean: those of its `kid`, or all where it names none, that fit its `alg`. */
 export function selectKeys(ring: KeyRing, header: Readonly<Record<string, unknown>>): readonly UsableKey[] {
   const { alg, kid } = header
-  return ring.keys.filter((key) => (kid === undefined || key.kid === kid) && fits(key.jwk, alg))
+  const fitting = ring.keys.filter((key) => (kid === undefined || key.kid === kid) && fits(key.jwk, alg))
+  // One key may be listed twice, with and without its `alg`.
+  return fitting.filter(
+    (key, index) => fitting.findIndex(({ thumbprint }) => thumbprint === key.thumbprint) === index,
+  )
 }
 
 function fits(jwk: JWK, alg: unknown): boolean {
@@ -62,8 +69,16 @@ function fits(jwk: JWK, alg: unknown): boolean {
   return jwk.kty === 'OKP' && (alg === 'EdDSA' || alg === 'Ed25519')
 }
 
-/** Returns the key, or why it must not be used. */
+/** Returns the key, or why it must not be used, also where looking at it throws. */
 async function vet(entry: unknown): Promise<UsableKey | string> {
+  try {
+    return await judge(entry)
+  } catch {
+    return 'not importable'
+  }
+}
+
+async function judge(entry: unknown): Promise<UsableKey | string> {
   if (typeof entry !== 'object' || entry === null) return 'not a key'
   const jwk = entry as JWK
   if (jwk.kty === 'oct') return 'symmetric'
@@ -76,12 +91,8 @@ async function vet(entry: unknown): Promise<UsableKey | string> {
   if (weakness !== undefined) return weakness
   const alg = jwk.alg ?? defaultAlgorithm(jwk)
   if (alg === undefined || !fits(jwk, alg)) return 'unsupported'
-  try {
-    await importJWK(jwk, alg)
-    return { jwk, kid: jwk.kid, thumbprint: await calculateJwkThumbprint(jwk) }
-  } catch {
-    return 'not importable'
-  }
+  await importJWK(jwk, alg)
+  return { jwk, kid: jwk.kid, thumbprint: await calculateJwkThumbprint(jwk) }
 }
 
 function isForEncryption(entry: unknown): boolean {

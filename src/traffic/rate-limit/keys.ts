@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { addressKey } from '../../core/address.js'
+import { clientKey } from '../../core/client.js'
 import { requirePrincipal, type RequestContext } from '../../core/context.js'
 import { SecurityProblem } from '../../core/problem.js'
-import { neutralise } from '../../core/text.js'
 import { isThenable } from '../../core/thenable.js'
 
 /** Answers whom a request is charged to. An empty answer refuses the request: it is never one bucket for everybody. */
@@ -17,18 +16,13 @@ const MAX_KEY_LENGTH = 200
 type KeyReader = (req: IncomingMessage, context: RequestContext) => string | Promise<string>
 
 export function keyReader(by: LimitBy): KeyReader {
-  if (by === 'address') return (_req, context) => addressOf(context)
+  if (by === 'address') return (req, context) => clientKey(req, context.client)
   if (by === 'principal') return (_req, context) => bounded(requirePrincipal(context).key)
   if (by === 'api-key') return (_req, context) => bounded(apiKeyName(context))
   return (req, context) => {
     const key = by(req, context)
     return isThenable(key) ? Promise.resolve(key).then(answered) : answered(key)
   }
-}
-
-function addressOf({ client }: RequestContext): string {
-  const { address } = client
-  return present(addressKey(address), `no IP address: ${neutralise(String(address), 64)}`)
 }
 
 function apiKeyName(context: RequestContext): string {

@@ -7,11 +7,20 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return length !== undefined && Number(length) !== 0
 }
 
-/** The media type without parameters, in lower case; `undefined` where there is none or it is malformed. */
+const PARAMETERS = /^(?:\s*;(?:\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[^"\\]*"))?)*\s*$/
+const CHARSET = /;\s*charset="?([^;"\s]*)/i
+
+/**
+ * The media type without parameters, in lower case; `undefined` where there is none, where it is malformed, or where it
+ * names a charset other than UTF-8: what filters in front of the service read as UTF-8 must be read so here.
+ */
 export function mediaTypeOf({ headers }: IncomingMessage): string | undefined {
-  const [type = ''] = (headers['content-type'] ?? '').split(';')
+  const value = headers['content-type'] ?? ''
+  const [type = ''] = value.split(';', 1)
   const plain = type.trim().toLowerCase()
-  return isMediaType(plain) ? plain : undefined
+  const parameters = value.slice(type.length)
+  const charset = CHARSET.exec(parameters)?.[1]?.toLowerCase() ?? 'utf-8'
+  return isMediaType(plain) && PARAMETERS.test(parameters) && charset === 'utf-8' ? plain : undefined
 }
 
 export function isMediaType(text: string): boolean {
