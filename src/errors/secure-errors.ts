@@ -74,7 +74,7 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
   // Express tells error middlewares by their four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the fourth
   return function secureErrorsMiddleware(error, req, res, _next) {
-    if (isAbort(error) && !req.complete) {
+    if (isAbort(error) && req.destroyed) {
       res.destroy()
       return
     }
