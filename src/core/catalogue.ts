@@ -89,6 +89,7 @@ export const REFUSALS = {
   key_set_unavailable: 'unavailable',
   // authorization
   scope_missing: 'insufficient_scope',
+  policy_denied: 'forbidden',
   // traffic
   limit_exceeded: 'limit_exceeded',
   limiter_key_missing: 'internal',
