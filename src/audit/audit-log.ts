@@ -4,7 +4,7 @@ import { onEvent } from '../core/events.js'
 import type { Guard } from '../core/guard.js'
 import type { Stateful } from '../core/lifecycle.js'
 import { callback, checkOptions, either, flag, oneOf, type OptionRule } from '../core/options.js'
-import { isThenable } from '../core/thenable.js'
+import { disarm } from '../core/thenable.js'
 import { completionRecord, decisionRecord, eventRecord, type Completion } from './audit-log/records.js'
 import { Writer, type AuditLogger } from './audit-log/writer.js'
 
@@ -124,9 +124,8 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
     if (typeof completions !== 'function') return true
     try {
       const answer: unknown = completions(completion)
-      // Asked too late for a promise: the record is kept, and a rejection must not end the process.
-      if (isThenable(answer)) Promise.resolve(answer).catch(() => undefined)
-      return answer !== false
+      // Too late to wait for a promise: the record is kept.
+      return disarm(answer) || answer !== false
     } catch {
       return true
     }

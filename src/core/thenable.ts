@@ -8,3 +8,13 @@ export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T
     typeof (value as { then?: unknown }).then === 'function'
   )
 }
+
+/**
+ * Whether a callback that must answer at once answered with a promise. Nobody waits for it, so its rejection is taken
+ * here: it must not end the process.
+ */
+export function disarm(answer: unknown): boolean {
+  if (!isThenable(answer)) return false
+  Promise.resolve(answer).catch(() => undefined)
+  return true
+}

@@ -5,6 +5,7 @@ import { openContext, type WritableContext } from '../core/context.js'
 import { recordDecision, type Next } from '../core/guard.js'
 import { callback, checkOptions } from '../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
+import { disarm } from '../core/thenable.js'
 import { warnOnce } from '../core/warnings.js'
 import { isAbort, recognise } from './secure-errors/recognise.js'
 
@@ -129,13 +130,6 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
 /** The members that every problem has. */
 function plainBody({ type, title, status, detail, code }: SecurityProblem, requestId: string): string {
   return JSON.stringify({ type, title, status, detail, code, requestId })
-}
-
-/** Whether a callback that must answer at once answered with a promise. If it rejects, the process must not end. */
-function disarm(value: unknown): boolean {
-  if (typeof (value as { then?: unknown } | null | undefined)?.then !== 'function') return false
-  Promise.resolve(value).catch(() => undefined)
-  return true
 }
 
 /** Records the error, unless the guard that made it has, and answers with the request's id. */

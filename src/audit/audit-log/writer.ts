@@ -1,5 +1,6 @@
 import { destination, pino } from 'pino'
 import type { Health } from '../../core/lifecycle.js'
+import { isThenable } from '../../core/thenable.js'
 import type { AuditRecord, Level } from './records.js'
 
 /** A logger as pino and most others have it. */
@@ -65,8 +66,4 @@ export class Writer {
     this.#failed += 1
     this.#lastFailed = true
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }

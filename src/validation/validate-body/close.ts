@@ -1,4 +1,4 @@
-type Schema = Readonly<Record<string, unknown>>
+import { each, isObject, type Schema, type Treatment } from './schema.js'
 
 // Keywords that speak of the same value: a field that one of them knows is known.
 const COMPOSING = [
@@ -25,8 +25,6 @@ const OF_OBJECTS = [
   'propertyNames',
   'dependentRequired',
 ]
-
-type Treatment = (schema: unknown) => unknown
 
 // How each keyword's schemas are treated. `not`, `if`, `contains` and `propertyNames` are absent: they ask a question
 // about a value, and a closed question would be answered differently.
@@ -78,14 +76,6 @@ function innerClosed(schema: unknown): unknown {
   return Object.fromEntries(entries)
 }
 
-function each(treatment: Treatment): Treatment {
-  return (schemas) => {
-    if (Array.isArray(schemas)) return schemas.map(treatment)
-    if (!isObject(schemas)) return schemas
-    return Object.fromEntries(Object.keys(schemas).map((name) => [name, treatment(schemas[name])]))
-  }
-}
-
 function mayBeObject({ type }: Schema): boolean {
   return type === undefined || type === 'object' || (Array.isArray(type) && type.includes('object'))
 }
@@ -97,8 +87,4 @@ function describesObject(schema: Schema): boolean {
 /** `additionalProperties: undefined`, as an option left out makes it, says nothing, to Ajv as to anybody. */
 function says(schema: Schema, keyword: string): boolean {
   return schema[keyword] !== undefined
-}
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

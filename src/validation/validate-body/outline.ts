@@ -1,12 +1,11 @@
-type Schema = Readonly<Record<string, unknown>>
-type Treatment = (part: unknown) => unknown
+import { each, isObject, type Treatment } from './schema.js'
 
 const SCALARS = ['string', 'number', 'boolean', 'null']
 
 const KEPT: Readonly<Record<string, Treatment>> = {
   ...asItIs('$id', '$anchor', '$dynamicAnchor', '$ref', '$dynamicRef', 'const', 'enum', 'required'),
-  ...each('properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'),
-  ...each('allOf', 'anyOf', 'prefixItems'),
+  ...eachOf('properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'),
+  ...eachOf('allOf', 'anyOf', 'prefixItems'),
   additionalProperties: outline,
   unevaluatedProperties: outline,
   items: outline,
@@ -42,16 +41,6 @@ function asItIs(...keywords: readonly string[]): Record<string, Treatment> {
   return Object.fromEntries(keywords.map((keyword) => [keyword, (part: unknown) => part]))
 }
 
-function each(...keywords: readonly string[]): Record<string, Treatment> {
-  return Object.fromEntries(keywords.map((keyword) => [keyword, outlineEach]))
-}
-
-function outlineEach(schemas: unknown): unknown {
-  if (Array.isArray(schemas)) return schemas.map(outline)
-  if (!isObject(schemas)) return schemas
-  return Object.fromEntries(Object.keys(schemas).map((name) => [name, outline(schemas[name])]))
-}
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function eachOf(...keywords: readonly string[]): Record<string, Treatment> {
+  return Object.fromEntries(keywords.map((keyword) => [keyword, each(outline)]))
 }
