@@ -1,5 +1,5 @@
 // The floor: the same checks written out by hand, with no abstraction at all. Not a design, a limit.
-import { createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, randomUUID, verify } from 'node:crypto'
 import { Ajv } from 'ajv'
 import express from 'express'
 import { importJWK, jwtVerify } from 'jose'
@@ -18,7 +18,7 @@ const HEADERS = [
 const LIMIT = 1e9
 
 /** Tokens that were accepted are kept in a map under their own text. */
-export function floorRemembering(issuer) {
+export function floorRemembering(issuer, recordOf = shortRecord) {
   const check = nodeVerifier(issuer)
   const remembered = new Map()
   return floor((token) => {
@@ -28,7 +28,12 @@ export function floorRemembering(issuer) {
       remembered.set(token, claims)
     }
     return claims
-  })
+  }, recordOf)
+}
+
+/** As `floorRemembering`, and its record names what the library's names. */
+export function floorSameRecord(issuer) {
+  return floorRemembering(issuer, fullRecord)
 }
 
 /** Every token is verified with node:crypto, synchronously. */
@@ -59,7 +64,24 @@ function nodeVerifier({ issuer, algorithm, jwk }) {
   }
 }
 
-function floor(claimsOf) {
+function shortRecord(claims, req, res, ms) {
+  return { sub: claims.sub, status: res.statusCode, ms, path: req.url }
+}
+
+function fullRecord(claims, req, res, ms) {
+  return {
+    client: { address: req.socket.remoteAddress },
+    event: { action: 'http_request', duration: Math.round(ms * 1e6), outcome: 'success' },
+    http: {
+      request: { id: randomUUID(), method: req.method },
+      response: { status_code: res.statusCode },
+      route: req.route.path,
+    },
+    user: { client_id: claims.client_id, id: claims.sub, issuer: claims.iss },
+  }
+}
+
+function floor(claimsOf, recordOf = shortRecord) {
   const counts = new Map()
   const log = silentLogger()
   const validate = new Ajv().compile(orderSchema)
@@ -81,7 +103,7 @@ function floor(claimsOf) {
       res.setHeader('RateLimit-Policy', `"default";q=${LIMIT};w=60`)
       res.on('finish', () => {
         const ms = performance.now() - startedMs
-        log.info({ sub: claims.sub, status: res.statusCode, ms, path: req.url })
+        log.info(recordOf(claims, req, res, ms))
       })
       req.claims = claims
       next()

@@ -5,7 +5,7 @@ import { assertServes, measure } from './measure.mjs'
 import { bulwarkSteps, created } from './stacks.mjs'
 import { startIssuer } from './work.mjs'
 
-const [algorithm = 'RS256', rounds = '60', requests = '400'] = process.argv.slice(2)
+const [algorithm = 'RS256', rounds = '200', requests = '100'] = process.argv.slice(2)
 const CALLERS = 50
 // The body parser is in bare Express too; every chain has it in its place.
 const PARSER = 'json'

@@ -4,7 +4,7 @@ import { order } from './work.mjs'
 
 const payload = JSON.stringify(order)
 const CONCURRENT = 20
-const WARM_UP_ROUNDS = 5
+const WARM_UP_ROUNDS = 30
 
 export function send(app, token) {
   return inject(app, {
@@ -32,7 +32,7 @@ export async function assertServes(apps, token) {
  * Microseconds of CPU per request and stack, all threads counted.
  *
  * Stacks take turns in short rounds, each round beginning with another one, so that whatever disturbs the machine
- * disturbs all of them. The lower quartile of the rounds is kept: noise only ever adds.
+ * disturbs all of them. The lowest eighth of the rounds is kept: noise only ever adds.
  */
 export async function measure(apps, tokensOf, { rounds, requests }) {
   const entries = Object.entries(apps)
@@ -45,7 +45,7 @@ export async function measure(apps, tokensOf, { rounds, requests }) {
       if (round >= WARM_UP_ROUNDS) samples.get(name).push(spent / requests)
     }
   }
-  return Object.fromEntries([...samples].map(([name, values]) => [name, lowerQuartile(values)]))
+  return Object.fromEntries([...samples].map(([name, values]) => [name, lowestEighth(values)]))
 }
 
 /** How many rounds of distinct tokens `measure` asks for. */
@@ -65,6 +65,6 @@ async function cpuOf(app, tokens, requests) {
   return user + system
 }
 
-function lowerQuartile(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 2]
+function lowestEighth(values) {
+  return values.toSorted((a, b) => a - b)[values.length >> 3]
 }

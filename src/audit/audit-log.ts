@@ -111,8 +111,9 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
       ended = true
       complete(context, res)
     }
-    res.once('finish', end)
-    res.once('close', end)
+    // `end` itself sees to it that it counts once: `once` would wrap it twice, on every request.
+    res.on('finish', end)
+    res.on('close', end)
   }
 
   function complete(context: WritableContext, res: ServerResponse): void {

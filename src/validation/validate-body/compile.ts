@@ -47,7 +47,7 @@ export function compileJsonSchema(schema: unknown, names: Names, options: Option
     // Coercion of the value itself, as of any field, is written to where it stands.
     const holder = { value }
     for (const { first, all } of checks) {
-      if (run(first, holder)) continue
+      if (options.coerceTypes === true ? run(first, holder) : first(value)) continue
       const found = first.errors ?? []
       if (countNodes(value, MAX_NODES_FOR_ALL_ERRORS) > MAX_NODES_FOR_ALL_ERRORS)
         return { errors: fieldErrors(found, value, names) }
