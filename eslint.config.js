@@ -11,6 +11,8 @@ const owners = {
   'rate-limiter-flexible': ['traffic'],
   helmet: ['transport'],
   pino: ['audit'],
+  '@cedar-policy/cedar-wasm': ['authorization'],
+  '@open-policy-agent/opa-wasm': ['authorization'],
 }
 const layers = [
   'transport',
@@ -85,6 +87,17 @@ export default defineConfig(
       message: 'A layer never imports another layer: they meet in the request context (core/context.ts).',
     }),
   })),
+  {
+    files: ['src/posture/**'],
+    rules: forbid(foreignLibraries('posture'), noExpress, {
+      regex: `/(${[...layers, 'testing', 'contract', 'cli'].join('|')})/|/index\\.js$`,
+      message: 'posture/ reads what middlewares say of themselves (core/metadata.ts); it knows none of them.',
+    }),
+  },
+  {
+    files: ['src/cli/**'],
+    rules: forbid(foreignLibraries('cli'), noExpress),
+  },
   {
     files: ['src/testing/**'],
     rules: forbid(foreignLibraries('testing'), noExpress),

@@ -14,14 +14,14 @@ export type { OperationalEvent } from './core/events.js'
 export {
   PASSED,
   defineGuard,
-  guardMetadataOf,
   type Guard,
   type GuardDefinition,
-  type GuardMetadata,
   type Next,
   type Pass,
   type Verdict,
 } from './core/guard.js'
+export type { CallSite } from './core/call-site.js'
+export { guardMetadataOf, type GuardMetadata } from './core/metadata.js'
 export { inputOf, type BodyGuard, type Input } from './core/input.js'
 export { lifecycle, type Health, type HealthStatus, type Lifecycle, type Stateful } from './core/lifecycle.js'
 export type { MemoryStore, SharedStore, Store } from './core/ports.js'

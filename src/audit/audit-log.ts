@@ -3,6 +3,7 @@ import { openContext, type Observer, type WritableContext } from '../core/contex
 import { onEvent } from '../core/events.js'
 import type { Guard } from '../core/guard.js'
 import type { Stateful } from '../core/lifecycle.js'
+import { describeMiddleware } from '../core/metadata.js'
 import { callback, checkOptions, either, flag, oneOf, type OptionRule } from '../core/options.js'
 import { disarm } from '../core/thenable.js'
 import { completionRecord, decisionRecord, eventRecord, type Completion } from './audit-log/records.js'
@@ -132,6 +133,11 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
     }
   }
 
+  describeMiddleware(auditLogMiddleware, {
+    kind: 'auditLog',
+    layer: 'audit',
+    facts: { completions: typeof completions === 'string' ? completions : 'chosen', errorMessages },
+  })
   return Object.assign(auditLogMiddleware, {
     observe: (req: IncomingMessage) => {
       watchOnce(openContext(req, requestId), req)

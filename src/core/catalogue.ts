@@ -89,7 +89,18 @@ export const REFUSALS = {
   key_set_unavailable: 'unavailable',
   // authorization
   scope_missing: 'insufficient_scope',
+  role_missing: 'forbidden',
+  claim_refused: 'forbidden',
   policy_denied: 'forbidden',
+  policy_unavailable: 'unavailable',
+  service_required: 'forbidden',
+  hop_unproven: 'forbidden',
+  resource_refused: 'forbidden',
+  resource_hidden: 'not_found',
+  duties_conflict: 'forbidden',
+  tenant_mismatch: 'forbidden',
+  route_undecided: 'forbidden',
+  answer_undecided: 'forbidden',
   // traffic
   limit_exceeded: 'limit_exceeded',
   limiter_key_missing: 'internal',

@@ -8,67 +8,17 @@ import type { Decision } from './decision.js'
 import { publishEvent } from './events.js'
 import type { Principal } from './principal.js'
 import { SecurityProblem } from './problem.js'
+import type { AuthenticationState, Observer, RequestContext, WritableContext } from './request-context.js'
 import { UNMATCHED, routeTemplate, type ExpressParts } from './route.js'
 import { neutralise } from './text.js'
 import { parseTraceparent, type Trace } from './trace.js'
+
+export type { AuthenticationState, Observer, RequestContext, WritableContext } from './request-context.js'
 
 const FAMILY = 'express-bulwark.context.'
 const VERSION = 1
 const CONTEXT = Symbol.for(`${FAMILY}v${VERSION}`)
 const decisionChannel = channel('express-bulwark.decision')
-
-export type AuthenticationState = 'not-run' | 'anonymous' | 'authenticated'
-
-/** Told of every decision the moment it is made. What it throws is counted and changes nothing. */
-export type Observer = (decision: Decision, context: RequestContext) => void
-
-/** Everything the middlewares know about one request. Read it with `contextOf(req)`. */
-export interface RequestContext {
-  readonly version: 1
-  /** The request's id in logs and problem documents. */
-  readonly id: string
-  /** The trace the caller claims (W3C Trace Context); a label, not a proof. */
-  readonly trace: Trace | undefined
-  /** Wall-clock time of entry, in **milliseconds** since the epoch. */
-  readonly startedAt: number
-  /** Time since entry, in **milliseconds**. */
-  readonly elapsedMs: number
-  readonly method: string
-  /** Path as it came in, without the query. From outside: neutralise it before showing it. */
-  readonly path: string
-  readonly client: Client
-  readonly authentication: AuthenticationState
-  readonly principal: Principal | undefined
-  /** Challenges (RFC 9110 section 11.6.1) of the schemes this service accepts, as they stand in a 401: `Bearer`. */
-  readonly challenges: readonly string[]
-  readonly decisions: readonly Decision[]
-  /** Template of the route that served, or last decided about, this request; `unmatched` before there was one. */
-  readonly route: string
-  /** How many observers threw. */
-  readonly observerFaults: number
-}
-
-/** What layers write. Applications read `RequestContext`. */
-export interface WritableContext extends RequestContext {
-  /** Writes the principal: once, or again with the same key to confirm it. */
-  authenticateAs(principal: Principal, by: object): void
-  /** Says that authentication ran and found no credential. */
-  markAnonymous(by: object): void
-  /** Who wrote the authentication state. */
-  readonly authenticator: object | undefined
-  addChallenge(challenge: string): void
-  /** Keeps a decision and tells the observers. `problem` is what it refused with. */
-  record(decision: Decision, problem?: object): void
-  /** Whether a decision was recorded with this very problem. */
-  hasRecorded(problem: object): boolean
-  /** Adds an observer; with `replay` it is told of the decisions so far. */
-  observe(observer: Observer, replay?: boolean): void
-  setInput(guard: object, value: unknown): void
-  inputOf(guard: object): unknown
-  /** Keeps the current route, before Express takes it off the request again. */
-  noteRoute(): string
-  readonly hasObservers: boolean
-}
 
 class Context implements WritableContext {
   readonly version = VERSION
@@ -86,6 +36,7 @@ class Context implements WritableContext {
   #authentication: AuthenticationState = 'not-run'
   #authenticator: object | undefined
   #principal: Principal | undefined
+  #provenHop: string | undefined
   #input: Map<object, unknown> | undefined
   #route = UNMATCHED
   #problems: WeakSet<object> | undefined
@@ -115,6 +66,9 @@ class Context implements WritableContext {
   }
   get principal(): Principal | undefined {
     return this.#principal
+  }
+  get provenHop(): string | undefined {
+    return this.#provenHop
   }
   get challenges(): readonly string[] {
     return this.#challenges
@@ -152,6 +106,10 @@ class Context implements WritableContext {
 
   addChallenge(challenge: string): void {
     if (!this.#challenges.includes(challenge)) this.#challenges = [...this.#challenges, challenge]
+  }
+
+  proveHop(name: string): void {
+    this.#provenHop = name
   }
 
   record(decision: Decision, problem?: object): void {

@@ -3,6 +3,7 @@ import { PASSES, type PassReason } from './catalogue.js'
 import { monotonicMs, wallClockMs } from './clock.js'
 import { openContext, type WritableContext } from './context.js'
 import type { Decision, Layer, Mode } from './decision.js'
+import { describeMiddleware } from './metadata.js'
 import {
   callback,
   checkOptions,
@@ -15,8 +16,6 @@ import {
 } from './options.js'
 import { SecurityProblem, isSecurityProblem, type Evidence } from './problem.js'
 import { isThenable } from './thenable.js'
-
-const GUARD = Symbol.for('express-bulwark.guard.v1')
 
 export type Next = (err?: unknown) => void
 
@@ -35,17 +34,6 @@ export type Verdict = Pass | SecurityProblem
 const PASS_REASONS: ReadonlySet<unknown> = new Set(PASSES)
 
 export const PASSED: Pass = Object.freeze({ reason: 'passed' })
-
-/** What a reader of the route table may know of a guard. Never a secret. */
-export interface GuardMetadata {
-  readonly kind: string
-  readonly layer: Layer
-  readonly name: string
-  readonly mode: Mode
-  readonly facts: Readonly<Record<string, unknown>>
-  /** The middleware this belongs to: a wrapper that copied the property is not it. */
-  readonly fn: unknown
-}
 
 export interface GuardDefinition {
   /** The middleware's exported name: `requireScopes`. */
@@ -129,16 +117,7 @@ export function defineGuard(definition: GuardDefinition): Guard {
   }
 
   Object.defineProperty(guard, 'name', { value: `${kind}Middleware` })
-  const metadata: GuardMetadata = Object.freeze({
-    kind,
-    layer,
-    name,
-    mode,
-    facts: frozenFacts(facts),
-    fn: guard,
-  })
-  Object.defineProperty(guard, GUARD, { value: metadata })
-  return guard
+  return describeMiddleware(guard, { kind, layer, name, mode, facts })
 }
 
 /** What became of one check: a problem, or a pass. */
@@ -191,13 +170,6 @@ export function runOutsideExpress(guard: Guard, req: IncomingMessage): Promise<v
   })
 }
 
-/** What is known of a middleware that this library made; `undefined` for any other, and for a wrapper around one. */
-export function guardMetadataOf(middleware: unknown): GuardMetadata | undefined {
-  if (typeof middleware !== 'function') return undefined
-  const metadata = (middleware as { [GUARD]?: GuardMetadata })[GUARD]
-  return metadata?.fn === middleware ? metadata : undefined
-}
-
 /** A refusal as it is; anything else that was thrown, Error or not, becomes a fault of ours. */
 function problemFrom(cause: unknown): SecurityProblem {
   return isSecurityProblem(cause) ? cause : new SecurityProblem('guard_fault', { cause })
@@ -211,15 +183,6 @@ function isPass(verdict: unknown): verdict is Pass {
     !isSecurityProblem(verdict) &&
     PASS_REASONS.has((verdict as { reason?: unknown }).reason)
   )
-}
-
-/** Facts are for reading: a list among them may be the very list that a check looks at. */
-function frozenFacts(facts: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(facts).map(([name, value]) => [
-    name,
-    Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value,
-  ])
-  return Object.freeze(Object.fromEntries(entries) as Record<string, unknown>)
 }
 
 /** The answer has gone out, or the caller has: the decision is recorded, and nothing more happens. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { innerStackOf, pathsOf, stackOf, type RouterLayer } from './router.js'
 
 /** What Express adds to a request that this library reads. All of it may be missing: a plain server has none. */
 export interface ExpressParts {
@@ -13,20 +14,6 @@ export interface ExpressParts {
   readonly ip?: string | undefined
   readonly secure?: boolean
   readonly id?: unknown
-}
-
-/** What both versions' routers keep for each thing mounted on them. */
-export interface RouterLayer {
-  readonly route?: { readonly methods?: Readonly<Record<string, boolean>> }
-  readonly match?: (path: string) => boolean | { readonly path?: string }
-  /** What `match` matched last. */
-  readonly path?: string
-  readonly handle?: { readonly stack?: unknown; readonly router?: unknown; readonly _router?: unknown }
-  /** Express 5 with router >= 2.3. */
-  readonly rawPath?: unknown
-  /** Express 4. */
-  readonly regexp?: RegExp & { readonly fast_slash?: boolean }
-  readonly keys?: readonly { readonly name: string | number }[]
 }
 
 export const UNMATCHED = 'unmatched'
@@ -61,41 +48,20 @@ function pathText(path: unknown): string {
   return path instanceof RegExp ? `{${path.source}}` : '{route}'
 }
 
-/** The layers of an application or a router; none where this version of Express keeps them elsewhere. */
-export function stackOf(holder: {
-  stack?: unknown
-  router?: unknown
-  _router?: unknown
-}): readonly RouterLayer[] {
-  if (Array.isArray(holder.stack)) return holder.stack as RouterLayer[]
-  // In this order: on Express 4 `app.router` is a getter that throws.
-  const router = (holder._router ?? holder.router) as { stack?: unknown } | undefined
-  return Array.isArray(router?.stack) ? (router.stack as RouterLayer[]) : []
-}
-
 /** Every mount path that leads to a route: a router may be mounted more than once. */
 function mountsOf(route: object, stack: readonly RouterLayer[], depth: number): readonly string[] {
   if (depth > MAX_NESTING) return []
   return stack.flatMap((layer) => {
     if (layer.route === route) return ['']
-    if (layer.handle?.stack === undefined) return []
-    return mountsOf(route, stackOf(layer.handle), depth + 1).map((inner) => `${mountPath(layer)}${inner}`)
+    const inner = innerStackOf(layer)
+    if (inner === undefined) return []
+    return mountsOf(route, inner, depth + 1).map((inner) => `${mountPath(layer)}${inner}`)
   })
 }
 
 function mountPath(layer: RouterLayer): string {
-  if (layer.rawPath !== undefined) return layer.rawPath === '/' ? '' : pathText(layer.rawPath)
-  if (layer.regexp === undefined) return '{mount}'
-  return layer.regexp.fast_slash === true ? '' : express4Path(layer.regexp, layer.keys ?? [])
-}
-
-/** Express 4 keeps only the compiled expression of `/tenants/:id`; this reads the text back out of it. */
-function express4Path(regexp: RegExp, keys: readonly { readonly name: string | number }[]): string {
-  let index = 0
-  const text = regexp.source
-    .replace(/^\^/, '')
-    .replace(/\\\/\?\(\?=\\\/\|\$\)$/, '')
-    .replace(/\(\?:\\\/\(\[\^\\?\/\]\+\?\)\)/g, () => `/:${keys[index++]?.name ?? 'param'}`)
-    .replace(/\\(.)/g, '$1')
-  return /[()[\]^$|+]/.test(text) ? '{mount}' : text
+  const paths = pathsOf(layer)
+  if (paths === undefined || (layer.rawPath === undefined && paths.some((path) => typeof path !== 'string')))
+    return '{mount}'
+  return paths.length === 1 && paths[0] === '/' ? '' : pathText(paths)
 }

@@ -1,5 +1,6 @@
 import { openContext } from '../core/context.js'
 import { recordDecision, type Guard } from '../core/guard.js'
+import { describeMiddleware } from '../core/metadata.js'
 import { SecurityProblem } from '../core/problem.js'
 import { UNMATCHED } from '../core/route.js'
 import { allowedMethods } from './not-found/allowed-methods.js'
@@ -11,7 +12,7 @@ import { allowedMethods } from './not-found/allowed-methods.js'
  * Without it Express answers such requests itself, with an HTML page that repeats the path.
  */
 export function notFound(): Guard {
-  return function notFoundMiddleware(req, _res, next) {
+  const middleware: Guard = function notFoundMiddleware(req, _res, next) {
     const methods = allowedMethods(req)
     const problem =
       methods.includes(req.method ?? '') || methods.length === 0 ? unmatched() : unmatchedMethod(methods)
@@ -31,6 +32,7 @@ export function notFound(): Guard {
     }
     next(problem)
   }
+  return describeMiddleware(middleware, { kind: 'notFound', layer: 'errors' })
 }
 
 function unmatched(): SecurityProblem {

@@ -3,6 +3,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import { types } from 'node:util'
 import { openContext, type WritableContext } from '../core/context.js'
 import { recordDecision, type Next } from '../core/guard.js'
+import { describeMiddleware } from '../core/metadata.js'
 import { callback, checkOptions } from '../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
 import { disarm } from '../core/thenable.js'
@@ -74,7 +75,7 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
 
   // Express tells error middlewares by their four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the fourth
-  return function secureErrorsMiddleware(error, req, res, _next) {
+  const middleware: ErrorMiddleware = function secureErrorsMiddleware(error, req, res, _next) {
     if (isAbort(error) && req.destroyed) {
       res.destroy()
       return
@@ -98,6 +99,8 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
       send(req, res, fault, plainBody(fault, requestId))
     }
   }
+
+  return describeMiddleware(middleware, { kind: 'secureErrors', layer: 'errors' })
 
   function problemOf(error: unknown, req: IncomingMessage): SecurityProblem {
     const problem = recognise(error)

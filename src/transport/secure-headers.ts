@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import helmet from 'helmet'
 import { openContext } from '../core/context.js'
-import type { Guard } from '../core/guard.js'
+import type { Guard, Next } from '../core/guard.js'
+import { describeMiddleware } from '../core/metadata.js'
 import { checkOptions, either, flag, integer, oneOf, record, type OptionRule } from '../core/options.js'
 
 export interface SecureHeadersOptions {
@@ -57,7 +58,7 @@ export function secureHeaders(options: SecureHeadersOptions = {}): Guard {
   const always = fieldsOf(options)
   const overTls = options.hsts === false ? undefined : transportSecurity(options.hsts ?? {})
 
-  return function secureHeadersMiddleware(req, res, next) {
+  function secureHeadersMiddleware(req: IncomingMessage, res: ServerResponse, next: Next): void {
     let tls: boolean
     try {
       ;({ tls } = openContext(req).client)
@@ -70,6 +71,12 @@ export function secureHeaders(options: SecureHeadersOptions = {}): Guard {
     res.removeHeader('X-Powered-By')
     next()
   }
+
+  return describeMiddleware(secureHeadersMiddleware, {
+    kind: 'secureHeaders',
+    layer: 'transport',
+    facts: { fields: always.map(([field]) => field), hsts: overTls ?? false },
+  })
 }
 
 /** Runs helmet once, on a response that only remembers, so that requests set finished values. */

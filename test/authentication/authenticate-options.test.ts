@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { authenticate, type AuthenticateOptions } from '../../src/authentication/authenticate.js'
-import { guardMetadataOf } from '../../src/core/guard.js'
+import { guardMetadataOf } from '../../src/core/metadata.js'
 import { AUDIENCE, ISSUER, incoming, signer } from './harness.js'
 
 const jwks = { keys: [signer().jwk] }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { stackOf, type ExpressParts, type RouterLayer } from '../../core/route.js'
+import type { ExpressParts } from '../../core/route.js'
+import { stackOf, type RouterLayer } from '../../core/router.js'
 
 const MAX_NESTING = 20
 

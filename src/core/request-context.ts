@@ -1,0 +1,61 @@
+import type { Client } from './client.js'
+import type { Decision } from './decision.js'
+import type { Principal } from './principal.js'
+import type { Trace } from './trace.js'
+
+export type AuthenticationState = 'not-run' | 'anonymous' | 'authenticated'
+
+/** Told of every decision the moment it is made. What it throws is counted and changes nothing. */
+export type Observer = (decision: Decision, context: RequestContext) => void
+
+/** Everything the middlewares know about one request. Read it with `contextOf(req)`. */
+export interface RequestContext {
+  readonly version: 1
+  /** The request's id in logs and problem documents. */
+  readonly id: string
+  /** The trace the caller claims (W3C Trace Context); a label, not a proof. */
+  readonly trace: Trace | undefined
+  /** Wall-clock time of entry, in **milliseconds** since the epoch. */
+  readonly startedAt: number
+  /** Time since entry, in **milliseconds**. */
+  readonly elapsedMs: number
+  readonly method: string
+  /** Path as it came in, without the query. From outside: neutralise it before showing it. */
+  readonly path: string
+  readonly client: Client
+  /** Name of the proven hop before this service (a gateway, a proxy), or `undefined` where nothing proved it. */
+  readonly provenHop: string | undefined
+  readonly authentication: AuthenticationState
+  readonly principal: Principal | undefined
+  /** Challenges (RFC 9110 section 11.6.1) of the schemes this service accepts, as they stand in a 401: `Bearer`. */
+  readonly challenges: readonly string[]
+  readonly decisions: readonly Decision[]
+  /** Template of the route that served, or last decided about, this request; `unmatched` before there was one. */
+  readonly route: string
+  /** How many observers threw. */
+  readonly observerFaults: number
+}
+
+/** What layers write. Applications read `RequestContext`. */
+export interface WritableContext extends RequestContext {
+  /** Writes the principal: once, or again with the same key to confirm it. */
+  authenticateAs(principal: Principal, by: object): void
+  /** Says that authentication ran and found no credential. */
+  markAnonymous(by: object): void
+  /** Who wrote the authentication state. */
+  readonly authenticator: object | undefined
+  addChallenge(challenge: string): void
+  /** Says that the hop before this service was proven, by a certificate, a signature or a secret: never by its address. */
+  proveHop(name: string): void
+  /** Keeps a decision and tells the observers. `problem` is what it refused with. */
+  record(decision: Decision, problem?: object): void
+  /** Whether a decision was recorded with this very problem. */
+  hasRecorded(problem: object): boolean
+  /** Adds an observer; with `replay` it is told of the decisions so far. */
+  observe(observer: Observer, replay?: boolean): void
+  setInput(guard: object, value: unknown): void
+  inputOf(guard: object): unknown
+  /** Keeps the current route, before Express takes it off the request again. */
+  noteRoute(): string
+  readonly hasObservers: boolean
+}
