@@ -1,0 +1,290 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { guardMetadataOf } from '../../core/metadata.js'
+import type { Next } from '../../core/guard.js'
+import {
+  applicationOf,
+  isApplication,
+  noteApplication,
+  routerOf,
+  stackOf,
+  type RouteObject,
+  type RouterLayer,
+} from '../../core/router.js'
+import type { Passage } from './passage.js'
+
+type Handle = (req: IncomingMessage, res: ServerResponse, next: Next) => unknown
+type HandleError = (error: unknown, req: IncomingMessage, res: ServerResponse, next: Next) => unknown
+type Parameter = (req: IncomingMessage, ...rest: unknown[]) => unknown
+
+type OpenLayer = RouterLayer & {
+  handleRequest?: Handle
+  handle_request?: Handle
+  handleError?: HandleError
+  handle_error?: HandleError
+}
+interface OpenRouter {
+  handle?: Handle
+  use?: (...given: unknown[]) => unknown
+  params?: Record<string, Parameter[] | undefined>
+}
+type Application = object & { use: (...given: unknown[]) => unknown; handle: Handle }
+
+/** Whether a handler outside any route may run while nothing is decided. */
+export type MayRun = (handle: unknown) => boolean
+
+const WATCHES = Symbol.for('express-bulwark.watches.v1')
+
+const UNDECIDED = 'nothing authenticates this route, and it does not say that it is public'
+const NOT_AUTHENTICATED = 'no authentication is left on this route, and nobody was authenticated'
+const OUTSIDE = 'strict: a handler outside any route comes before authentication'
+
+/**
+ * Watches over the routers of one application, by properties of these very objects: no prototype is touched, and a
+ * request that did not come in through the application goes its way as ever.
+ */
+export class Watch {
+  readonly #passages = new WeakMap<IncomingMessage, Passage>()
+  readonly #watched = new WeakSet()
+  readonly #expressOwn = new WeakSet()
+  readonly #mayRun: MayRun
+
+  constructor(mayRun: MayRun) {
+    this.#mayRun = mayRun
+  }
+
+  passageOf(req: IncomingMessage): Passage | undefined {
+    return this.#passages.get(req)
+  }
+
+  begin(passage: Passage): void {
+    this.#passages.set(passage.req, passage)
+  }
+
+  end(passage: Passage): void {
+    this.#passages.delete(passage.req)
+  }
+
+  /** An application, and whatever is mounted on it from now on. */
+  application(app: object, onMount: (handle: unknown) => void): void {
+    if (!this.#takes(app)) return
+    const { use, handle } = app as Application
+    own(app, 'use', (...given: unknown[]) => {
+      const before = stackOf(app).length
+      const handlers = functionsIn(given)
+      handlers.forEach(onMount)
+      const returned = use.apply(app, given)
+      const mounted = stackOf(app).slice(before).filter(isMountedApplication)
+      handlers.filter(isApplication).forEach((inner, index) => {
+        const layer = mounted[index]
+        if (layer?.handle !== undefined) noteApplication(layer.handle, inner)
+      })
+      handlers.forEach((inner) => {
+        this.#mounted(inner)
+      })
+      return returned
+    })
+    own(app, 'handle', (req: IncomingMessage, res: ServerResponse, next: Next) => {
+      if (this.#passages.has(req)) {
+        this.#noteExpressOwn(app)
+        this.router(routerOf(app))
+      }
+      return handle.call(app, req, res, next)
+    })
+  }
+
+  /**
+   * A router, when it is mounted or a request comes to it. Its layers are looked at with every request: they may be
+   * added, moved and taken away at any time.
+   */
+  router(router: object | undefined): void {
+    if (router === undefined || !this.#takes(router)) return
+    const { handle, use } = router as OpenRouter
+    if (typeof handle !== 'function' || typeof use !== 'function') return
+    own(router, 'use', (...given: unknown[]) => {
+      const returned = use.apply(router, given)
+      functionsIn(given).forEach((inner) => {
+        this.#mounted(inner)
+      })
+      return returned
+    })
+    own(router, 'handle', (req: IncomingMessage, res: ServerResponse, done: Next) => {
+      const passage = this.#passages.get(req)
+      if (passage === undefined) return handle.call(router, req, res, done)
+      this.#layers(stackOf(router))
+      this.#parameters(router)
+      if (passage.entrance !== router) return handle.call(router, req, res, done)
+      return handle.call(router, req, res, (error) => {
+        passage.release()
+        done(error)
+      })
+    })
+    for (const layer of stackOf(router)) this.#mounted(layer.handle)
+  }
+
+  /** Not before it is mounted: asked for its router, an application of Express 5 makes it, deaf to settings that follow. */
+  #mounted(handle: unknown): void {
+    if (isApplication(handle)) this.application(handle, () => undefined)
+    else if (isRouter(handle)) this.router(handle)
+  }
+
+  /** The two handlers that Express 4 itself puts in front of an application's own. */
+  #noteExpressOwn(app: object): void {
+    const { _router } = app as { _router?: object }
+    if (_router === undefined || this.#watched.has(_router)) return
+    for (const { handle } of stackOf(app).slice(0, 2)) {
+      if (handle?.name === 'query' || handle?.name === 'expressInit') this.#expressOwn.add(handle)
+    }
+  }
+
+  #takes(object: object): boolean {
+    if (this.#watched.has(object)) return false
+    this.#watched.add(object)
+    return true
+  }
+
+  #layers(stack: readonly RouterLayer[], route?: RouteObject): void {
+    for (const layer of stack) if (this.#takes(layer)) this.#layer(layer, route)
+  }
+
+  #layer(layer: OpenLayer, route: RouteObject | undefined): void {
+    const name = layer.handleRequest === undefined ? 'handle_request' : 'handleRequest'
+    const handle = layer[name]
+    if (handle === undefined) return
+    own(layer, name, (req: IncomingMessage, res: ServerResponse, next: Next) => {
+      const passage = this.#passages.get(req)
+      const run: Run = (onward) => handle.call(layer, req, res, onward)
+      if (passage === undefined) return run(next)
+      if (layer.route !== undefined) return this.#enterRoute(layer.route, passage, run, next)
+      if (route !== undefined) return this.#runInRoute(layer, route, passage, run, next)
+      return this.#runOutside(layer, passage, run, next)
+    })
+    const errorName = layer.handleError === undefined ? 'handle_error' : 'handleError'
+    const handleError = layer[errorName]
+    own(layer, errorName, (error: unknown, req: IncomingMessage, res: ServerResponse, next: Next) => {
+      if (layer.handle?.length === 4) this.#passages.get(req)?.release()
+      return handleError?.call(layer, error, req, res, next)
+    })
+  }
+
+  #enterRoute(route: RouteObject, passage: Passage, run: Run, next: Next): unknown {
+    const stack = route.stack ?? []
+    this.#layers(stack, route)
+    const method = methodOf(passage.req, route)
+    // Express runs a route for HEAD that has none for it: nothing of it will be run.
+    if (!stack.some((layer) => serves(layer, method))) return run(next)
+    if (!passage.isDecided && !stack.some((layer) => serves(layer, method) && authenticates(layer))) {
+      refuse(passage, 'route_undecided', UNDECIDED, next)
+      return
+    }
+    const leave = passage.enter(route)
+    return run((error) => {
+      leave()
+      next(error)
+    })
+  }
+
+  #runInRoute(layer: RouterLayer, route: RouteObject, passage: Passage, run: Run, next: Next): unknown {
+    const metadata = guardMetadataOf(layer.handle)
+    if (metadata?.kind === 'publicRoute') {
+      return run((error) => {
+        if (error === undefined) passage.notePublic(route)
+        next(error)
+      })
+    }
+    this.#watchInner(layer)
+    if (metadata !== undefined || passage.isDecided) return run(next)
+    const stack = route.stack ?? []
+    const method = methodOf(passage.req, route)
+    const ahead = stack.slice(stack.indexOf(layer) + 1)
+    if (ahead.some((other) => serves(other, method) && authenticates(other))) return run(next)
+    return refuse(passage, 'route_undecided', NOT_AUTHENTICATED, next)
+  }
+
+  #runOutside(layer: RouterLayer, passage: Passage, run: Run, next: Next): unknown {
+    if (this.#watchInner(layer)) return run(next)
+    const { handle } = layer
+    const isOurs =
+      guardMetadataOf(handle) !== undefined || (handle !== undefined && this.#expressOwn.has(handle))
+    if (isOurs || this.#mayRun(handle) || passage.isDecided) return run(next)
+    return refuse(passage, 'answer_undecided', OUTSIDE, next)
+  }
+
+  /** Whether a layer holds routes of its own, which are watched from now on. */
+  #watchInner(layer: RouterLayer): boolean {
+    const application = applicationOf(layer)
+    this.#mounted(application ?? layer.handle)
+    return application !== undefined || isRouter(layer.handle)
+  }
+
+  /** `param` callbacks run before a route's own guards, and load what the route is about. */
+  #parameters(router: OpenRouter): void {
+    for (const callbacks of Object.values(router.params ?? {})) {
+      callbacks?.forEach((callback, index) => {
+        if (typeof callback !== 'function' || watchesOf(callback).includes(this)) return
+        const watched: Parameter = (req, ...rest) => {
+          const passage = this.#passages.get(req)
+          const next = rest[1]
+          const { route } = req as { route?: RouteObject }
+          if (passage === undefined || route === undefined || typeof next !== 'function')
+            return callback(req, ...rest)
+          const method = methodOf(req, route)
+          const serving = (route.stack ?? []).filter((layer) => serves(layer, method))
+          if (passage.isDecided || serving.length === 0 || serving.some(authenticates))
+            return callback(req, ...rest)
+          return refuse(passage, 'route_undecided', UNDECIDED, next as Next)
+        }
+        // Two applications may share a router: each finds its own watch under the other's.
+        Object.defineProperty(watched, WATCHES, { value: [...watchesOf(callback), this] })
+        callbacks[index] = watched
+      })
+    }
+  }
+}
+
+type Run = (next: Next) => unknown
+
+function watchesOf(callback: Parameter): readonly unknown[] {
+  return (callback as { [WATCHES]?: readonly unknown[] })[WATCHES] ?? []
+}
+
+function refuse(
+  passage: Passage,
+  reason: 'route_undecided' | 'answer_undecided',
+  problem: string,
+  next: Next,
+): unknown {
+  next(passage.refuse(reason, problem))
+  return undefined
+}
+
+/** In a route's stack: the key under which Express looks for its handlers (HEAD is GET where it has none of its own). */
+function methodOf({ method = '' }: IncomingMessage, { methods }: RouteObject): string {
+  const name = method.toLowerCase()
+  return name === 'head' && methods?.['head'] !== true ? 'get' : name
+}
+
+function serves(layer: RouterLayer, method: string): boolean {
+  return layer.method === undefined || layer.method === method
+}
+
+/** Whether a layer is an authentication of this library, or says that none is needed. A wrapper around one is not. */
+function authenticates({ handle }: RouterLayer): boolean {
+  const metadata = guardMetadataOf(handle)
+  return metadata?.layer === 'authentication' && metadata.mode === 'enforce'
+}
+
+function isRouter(handle: unknown): handle is object {
+  return typeof handle === 'function' && Array.isArray((handle as { stack?: unknown }).stack)
+}
+
+function functionsIn(given: readonly unknown[]): readonly unknown[] {
+  return given.flat(Infinity).filter((item) => typeof item === 'function')
+}
+
+function isMountedApplication({ handle }: RouterLayer): boolean {
+  return handle?.name === 'mounted_app'
+}
+
+function own(object: object, name: string, value: unknown): void {
+  Object.defineProperty(object, name, { value, configurable: true, writable: true, enumerable: true })
+}
