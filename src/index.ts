@@ -18,6 +18,7 @@ export {
   type PrincipalFromOptions,
 } from './authentication/principal-from.js'
 export { publicRoute } from './authentication/public-route.js'
+export { denyByDefault, type DenyByDefaultOptions } from './authorization/deny-by-default.js'
 export { requireScopes, type RequireScopesOptions } from './authorization/require-scopes.js'
 export {
   contextOf,

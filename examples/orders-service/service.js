@@ -4,6 +4,7 @@ import express from 'express'
 import {
   auditLog,
   authenticate,
+  denyByDefault,
   exposedHeaders,
   lifecycle,
   notFound,
@@ -21,6 +22,9 @@ import { orderSchema } from './order-schema.js'
 /** Orders that one caller may place in a minute. */
 export const NEW_ORDERS_PER_MINUTE = 30
 
+/** As long as the authorization server makes them. */
+const TOKEN_LIFETIME_SECONDS = 3600
+
 /**
  * The service, without a port: the starter gives it one, and so can a test.
  *
@@ -36,7 +40,8 @@ export const NEW_ORDERS_PER_MINUTE = 30
 export function createService({ issuer, audience, shopOrigin = 'https://shop.example', logger }) {
   const audit = auditLog({ logger })
   const perAddress = rateLimit({ name: 'per-address', limit: 300, windowSeconds: 60, by: 'address' })
-  const authentication = authenticate({ issuer, audience })
+  // Whatever the authorization server says: a token that is good for longer is not accepted here.
+  const authentication = authenticate({ issuer, audience, maxTokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS })
   const perCaller = rateLimit({ name: 'per-caller', limit: 100, windowSeconds: 60, by: 'principal' })
   const newOrders = rateLimit({
     name: 'new-orders',
@@ -50,6 +55,8 @@ export function createService({ issuer, audience, shopOrigin = 'https://shop.exa
   const orders = new Map()
 
   const app = express()
+  // A route that nobody decided about is refused, whoever adds it.
+  denyByDefault(app)
 
   app.use(audit)
   app.use(secureHeaders())

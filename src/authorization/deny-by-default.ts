@@ -5,7 +5,7 @@ import type { Next } from '../core/guard.js'
 import { guardMetadataOf } from '../core/metadata.js'
 import { callback, checkOptions, flag, listOf, misuse } from '../core/options.js'
 import { isApplication, routerOf, stackOf } from '../core/router.js'
-import { holdResponse } from './deny-by-default/hold.js'
+import { ResponseHold } from './deny-by-default/hold.js'
 import { Passage } from './deny-by-default/passage.js'
 import { Watch } from './deny-by-default/watch.js'
 
@@ -63,18 +63,18 @@ function guardEntrance(app: Entrance, watch: Watch): void {
     // Nothing was ever mounted: Express itself answers 404.
     if (router === undefined) passage.release()
     watch.begin(passage)
-    const lift = holdResponse(passage, () => requestIdOf(req))
+    const hold = new ResponseHold(passage, requestIdOf)
     if (next === undefined) return handle.call(app, req, res)
     return handle.call(app, req, res, (error) => {
       // What the outer application does with it is not this one's to decide.
       watch.end(passage)
-      lift()
+      hold.lift()
       next(error)
     })
   }
 }
 
-function requestIdOf(req: IncomingMessage): string {
+function requestIdOf({ req }: Passage): string {
   try {
     return contextOf(req).id
   } catch {

@@ -10,6 +10,7 @@ import {
   authenticate,
   contextOf,
   defineGuard,
+  denyByDefault,
   guardMetadataOf,
   memoryStore,
   notFound,
@@ -255,6 +256,23 @@ describe('rule 6: a reported refusal leaves nothing behind', () => {
   })
 })
 
+describe('rule 6 with deny-by-default', () => {
+  it('a guard in report mode decides nothing', async () => {
+    const reporting = defineGuard({
+      kind: 'ownAuthentication',
+      layer: 'authentication',
+      name: 'own',
+      mode: 'report',
+      check: () => PASSED,
+    })
+    const app = express()
+    denyByDefault(app)
+    app.use(reporting as express.RequestHandler)
+    app.get('/', ok)
+    expect((await request(app).get('/')).status).toBe(403)
+  })
+})
+
 describe('rule 7: a fault in a guard refuses, once, and harms nobody else', () => {
   it('an observer that throws is counted and changes no decision', async () => {
     const show: express.RequestHandler = (req, res) => {
@@ -292,6 +310,19 @@ describe('rule 8: metadata belongs to the function that was made with it', () =>
     expect(Object.keys(guard)).toEqual([])
     expect(guardMetadataOf(guard)).toMatchObject({ kind: 'requireScopes', facts: { all: ['a'] } })
     expect(guardMetadataOf(wrapper)).toBeUndefined()
+  })
+})
+
+describe('rule 8 with deny-by-default', () => {
+  it('metadata alone lets nobody in: only what the guard has decided does', async () => {
+    // Says that it is an authentication, and passes everybody as if nobody had come.
+    const hollow = principalFrom(() => undefined, { name: 'hollow', required: false })
+    const handle = jest.fn<express.RequestHandler>(ok)
+    const app = express()
+    denyByDefault(app)
+    app.get('/', hollow as express.RequestHandler, handle)
+    expect((await request(app).get('/')).status).toBe(401)
+    expect(handle).not.toHaveBeenCalled()
   })
 })
 
@@ -447,6 +478,50 @@ describe('rule 20: no limit without a key', () => {
   })
 })
 
+describe('rule 22: a route that nobody decided about is refused before its handlers', () => {
+  it.each(['get', 'post', 'head', 'options'] as const)('%s', async (method) => {
+    const handle = jest.fn<express.RequestHandler>(ok)
+    const load = jest.fn()
+    const app = express()
+    denyByDefault(app)
+    const router = express.Router()
+    router.param('id', (_req, _res, next) => {
+      load()
+      next()
+    })
+    router.all('/:id', handle)
+    app.use('/orders', router)
+    expect((await request(app)[method]('/orders/1')).status).toBe(403)
+    expect(handle).not.toHaveBeenCalled()
+    expect(load).not.toHaveBeenCalled()
+  })
+})
+
+describe('rule 23: what a handler outside any route says does not leave', () => {
+  it('no header, no byte, no early hint', async () => {
+    const app = express()
+    denyByDefault(app)
+    app.use((_req, res) => {
+      res.writeEarlyHints({ link: '</secret>; rel=preload' })
+      res.setHeader('x-secret', '1')
+      res.writeHead(200, { 'x-other': 'secret' })
+      res.write('secret')
+      res.end('secret')
+    })
+    const running = await serve(app)
+    const received = await sendRaw(running.port, rawRequest('GET', '/'))
+    await running.close()
+    expect(received).toContain('HTTP/1.1 403 Forbidden')
+    expect(received).not.toContain('secret')
+  })
+
+  it('strict fails the start', () => {
+    const app = express()
+    denyByDefault(app, { strict: true })
+    expect(() => app.use(ok)).toThrow(TypeError)
+  })
+})
+
 describe('rule 24: a public route speaks for itself only', () => {
   it('is 500 where it is mounted by use', async () => {
     const app = express()
@@ -465,6 +540,32 @@ describe('rule 24: a public route speaks for itself only', () => {
     app.get('/', ok)
     app.use(secureErrors())
     expect((await request(app).get('/')).status).toBe(500)
+  })
+})
+
+describe('rule 24 with deny-by-default', () => {
+  it('a public route is void once it passes the request on', async () => {
+    const handle = jest.fn<express.RequestHandler>(ok)
+    const app = express()
+    denyByDefault(app)
+    app.get('/', publicRoute('first') as express.RequestHandler, (_req, _res, next) => {
+      next()
+    })
+    app.get('/', handle)
+    expect((await request(app).get('/')).status).toBe(403)
+    expect(handle).not.toHaveBeenCalled()
+  })
+
+  it('required: false without a caller is no decision', async () => {
+    const handle = jest.fn<express.RequestHandler>(ok)
+    const app = express()
+    denyByDefault(app)
+    app.use(adopt(undefined) as express.RequestHandler)
+    app.get('/', handle)
+    app.get('/open', publicRoute('prices') as express.RequestHandler, ok)
+    expect((await request(app).get('/')).status).toBe(401)
+    expect((await request(app).get('/open')).status).toBe(200)
+    expect(handle).not.toHaveBeenCalled()
   })
 })
 

@@ -4,6 +4,7 @@ import express from 'express'
 import {
   auditLog,
   authenticate,
+  denyByDefault,
   exposedHeaders,
   notFound,
   principalOf,
@@ -13,7 +14,7 @@ import {
   secureErrors,
   secureHeaders,
   validateBody,
-} from '../../src/index.js'
+} from 'express-bulwark'
 
 const orderSchema = {
   type: 'object',
@@ -36,6 +37,7 @@ const orderSchema = {
 } as const
 
 const app = express()
+denyByDefault(app) // a route without authentication or publicRoute is refused
 app.use(auditLog()) // a record for each refusal, one for each response
 app.use(secureHeaders()) // helmet with an API profile
 app.use(cors({ origin: 'https://shop.example', exposedHeaders })) // where browsers call

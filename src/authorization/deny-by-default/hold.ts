@@ -16,6 +16,9 @@ const WAYS_OUT = [
 type WayOut = (typeof WAYS_OUT)[number]
 type Method = (...given: unknown[]) => unknown
 
+/** They say nothing of the answer, and are no answer. */
+const INFORMATIONAL: ReadonlySet<WayOut> = new Set(['writeEarlyHints', 'writeContinue', 'writeProcessing'])
+
 // What other layers said of the answer, whoever gives it. A handler's own headers may hold what it wanted to tell.
 const KEPT_HEADERS = new Set([
   'content-security-policy',
@@ -39,90 +42,103 @@ const PREFLIGHT_HEADERS = new Set([
   'access-control-max-age',
 ])
 
+// Shared by all responses, so that holding one makes no functions.
+const holds = new WeakMap<ServerResponse, ResponseHold>()
+const REPLACEMENTS = WAYS_OUT.map(
+  (name) =>
+    function held(this: ServerResponse, ...given: unknown[]): unknown {
+      // Asked of anything but the response itself, it says nothing.
+      return holds.get(this)?.say(name, given)
+    },
+)
+
 /**
  * Holds back a response until something was decided. What is said before that is not sent, then or later: the headers
  * are cleared, the chunks dropped, and the refusal goes out in their place.
  *
  * The methods are replaced on this one response, and put back with the first answer that may go out.
  */
-export function holdResponse(passage: Passage, requestIdOf: () => string): () => void {
-  const { res } = passage
-  const methods = res as unknown as Record<WayOut, Method | undefined>
-  const originals = new Map<WayOut, Method>()
-  const held = new Map<WayOut, Method>()
-  let isRefused = false
-  let isSending = false
+export class ResponseHold {
+  readonly #passage: Passage
+  readonly #originals: readonly (Method | undefined)[]
+  readonly #requestIdOf: (passage: Passage) => string
+  #isRefused = false
+  #isSending = false
 
-  for (const name of WAYS_OUT) {
-    const original = methods[name]
-    if (typeof original !== 'function') continue
-    originals.set(name, original)
-    const replacement: Method = (...given) => {
-      if (!isRefused && passage.mayBeAnswered) {
-        lift()
-        return original.apply(res, given)
-      }
-      if (isSending) return original.apply(res, given)
-      if (isRefused) return dropped(name, given)
-      if (name.startsWith('write') && name !== 'writeHead' && name !== 'write') return undefined
-      refuse()
-      return dropped(name, given)
-    }
-    held.set(name, replacement)
-    Object.defineProperty(res, name, {
-      value: replacement,
-      configurable: true,
-      writable: true,
-      enumerable: false,
+  constructor(passage: Passage, requestIdOf: (passage: Passage) => string) {
+    this.#passage = passage
+    this.#requestIdOf = requestIdOf
+    const methods = methodsOf(passage.res)
+    this.#originals = WAYS_OUT.map((name) => methods[name])
+    holds.set(passage.res, this)
+    WAYS_OUT.forEach((name, index) => {
+      if (this.#originals[index] !== undefined) methods[name] = REPLACEMENTS[index]
     })
   }
-  return lift
 
-  /** Whatever was put over a replacement stays, and finds it letting everything through. */
-  function lift(): void {
-    for (const [name, replacement] of held) {
-      if (methods[name] === replacement) Reflect.deleteProperty(res, name)
-    }
+  /** Puts the methods back. Whatever was put over a replacement stays, and finds it letting everything through. */
+  lift(): void {
+    const methods = methodsOf(this.#passage.res)
+    WAYS_OUT.forEach((name, index) => {
+      if (methods[name] === REPLACEMENTS[index]) methods[name] = this.#originals[index]
+    })
   }
 
-  function refuse(): void {
-    if (isPreflightAnswer(passage)) {
-      isRefused = true
+  say(name: WayOut, given: readonly unknown[]): unknown {
+    if (this.#isSending) return this.#original(name, given)
+    if (this.#isRefused) return this.#dropped(name, given)
+    if (this.#passage.mayBeAnswered) {
+      this.lift()
+      return this.#original(name, given)
+    }
+    if (INFORMATIONAL.has(name)) return undefined
+    this.#refuse()
+    return this.#dropped(name, given)
+  }
+
+  #original(name: WayOut, given: readonly unknown[]): unknown {
+    return this.#originals[WAYS_OUT.indexOf(name)]?.apply(this.#passage.res, given as unknown[])
+  }
+
+  #refuse(): void {
+    const { res } = this.#passage
+    if (isPreflightAnswer(this.#passage)) {
       clearHeaders(res, PREFLIGHT_HEADERS)
-      send(204, undefined)
+      this.#send(204)
       return
     }
-    const problem = passage.refuse(
+    const problem = this.#passage.refuse(
       'answer_undecided',
       'a handler outside any route answered before anybody was authenticated: mount authentication before it',
     )
-    isRefused = true
     clearHeaders(res, KEPT_HEADERS)
-    send(problem.status, problem)
+    this.#send(problem.status, writeProblem(res, problem, this.#requestIdOf(this.#passage)))
   }
 
-  function send(status: number, problem: SecurityProblem | undefined): void {
-    res.statusCode = status
-    res.statusMessage = ''
-    isSending = true
+  #send(status: number, body?: string): void {
+    const { req, res } = this.#passage
+    this.#isRefused = true
+    this.#isSending = true
     try {
-      end(problem === undefined ? undefined : writeProblem(res, problem, requestIdOf()))
+      res.statusCode = status
+      res.statusMessage = ''
+      this.#original('end', [req.method === 'HEAD' ? undefined : body])
     } finally {
-      isSending = false
+      this.#isSending = false
     }
   }
 
-  function end(body: string | undefined): void {
-    originals.get('end')?.call(res, passage.req.method === 'HEAD' ? undefined : body)
-  }
-
   /** As the real one would answer, so that a stream that is piped in runs dry and nothing waits for it. */
-  function dropped(name: WayOut, given: readonly unknown[]): unknown {
+  #dropped(name: WayOut, given: readonly unknown[]): unknown {
     const callback = given.find((value) => typeof value === 'function') as (() => void) | undefined
     if (callback !== undefined) queueMicrotask(callback)
     if (name === 'write') return true
-    return name === 'end' || name === 'writeHead' ? res : undefined
+    return name === 'end' || name === 'writeHead' ? this.#passage.res : undefined
   }
+}
+
+function methodsOf(res: ServerResponse): Record<WayOut, Method | undefined> {
+  return res as unknown as Record<WayOut, Method | undefined>
 }
 
 function writeProblem(res: ServerResponse, problem: SecurityProblem, requestId: string): string {
