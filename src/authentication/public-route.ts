@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { defineGuard, type Guard } from '../core/guard.js'
+import { wrappedMetadataOf } from '../core/metadata.js'
 import { misuse, text } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
 
@@ -36,5 +37,5 @@ export function publicRoute(reason: string): Guard {
 /** Looks into the matched route itself: `req.route` alone may be left over from a route that passed the request on. */
 function standsInItsRoute(req: IncomingMessage, guard: Guard): boolean {
   const { route } = req as { route?: { readonly stack?: readonly { readonly handle?: unknown }[] } }
-  return route?.stack?.some(({ handle }) => handle === guard) ?? false
+  return route?.stack?.some(({ handle }) => wrappedMetadataOf(handle)?.fn === guard) ?? false
 }

@@ -2,6 +2,7 @@ import { callSite, type CallSite } from './call-site.js'
 import type { Layer, Mode } from './decision.js'
 
 const METADATA = Symbol.for('express-bulwark.guard.v1')
+const MAX_WRAPPERS = 5
 
 /** What a reader of the route table may know of a middleware of this library. Never a secret. */
 export interface GuardMetadata {
@@ -46,6 +47,21 @@ export function guardMetadataOf(middleware: unknown): GuardMetadata | undefined 
 export function isWrapped(middleware: unknown): boolean {
   const metadata = claimedMetadataOf(middleware)
   return metadata !== undefined && metadata.fn !== middleware
+}
+
+/**
+ * What is known of the middleware that a function is, or is wrapped around. Tracing tools put wrappers around handlers
+ * and either copy what those had or leave `__original` behind. It proves nothing: a wrapper need not call what it
+ * wraps. Only for places where a decision is asked for all the same.
+ */
+export function wrappedMetadataOf(middleware: unknown): GuardMetadata | undefined {
+  let inner = middleware
+  for (let depth = 0; depth < MAX_WRAPPERS && typeof inner === 'function'; depth += 1) {
+    const metadata = claimedMetadataOf(inner)
+    if (metadata !== undefined) return metadata
+    inner = (inner as { __original?: unknown }).__original
+  }
+  return undefined
 }
 
 function claimedMetadataOf(middleware: unknown): GuardMetadata | undefined {

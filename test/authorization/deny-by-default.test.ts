@@ -385,6 +385,51 @@ describe('what decides', () => {
   })
 })
 
+describe('wrappers of tracing tools', () => {
+  const wraps: Readonly<Record<string, (inner: RequestHandler) => RequestHandler>> = {
+    'that leave the original behind': (inner) =>
+      Object.assign(((req, res, next) => inner(req, res, next)) as RequestHandler, { __original: inner }),
+    'that copy what it had': (inner) => {
+      const wrapper: RequestHandler = (req, res, next) => inner(req, res, next)
+      for (const symbol of Object.getOwnPropertySymbols(inner))
+        Object.defineProperty(wrapper, symbol, Object.getOwnPropertyDescriptor(inner, symbol)!)
+      return wrapper
+    },
+  }
+  it.each(Object.entries(wraps))('%s keep what a guard decides', async (_name, wrap) => {
+    const app = guarded((inner) => {
+      inner.get('/public', wrap(publicRoute('probe')), wrap(handler()))
+      inner.get('/own', wrap(signedIn()), wrap(handler()))
+    })
+    expect((await request(app).get('/public')).status).toBe(200)
+    expect((await request(app).get('/own')).status).toBe(401)
+    expect((await request(app).get('/own').set('x-user', 'ada')).status).toBe(200)
+  })
+
+  it('that do not call what they wrap open nothing', async () => {
+    const handle = handler()
+    const silent = Object.assign(
+      ((_req, _res, next) => {
+        next()
+      }) as RequestHandler,
+      { __original: signedIn() },
+    )
+    const quiet = Object.assign(
+      ((_req, _res, next) => {
+        next()
+      }) as RequestHandler,
+      { __original: publicRoute('never said') },
+    )
+    const app = guarded((inner) => {
+      inner.get('/', silent, handle)
+      inner.get('/public', quiet, handle)
+    })
+    await expectRefused(app)
+    await expectRefused(app, '/public')
+    expect(handle).not.toHaveBeenCalled()
+  })
+})
+
 describe('publicRoute', () => {
   it('opens its own route', async () => {
     const app = guarded((inner) => inner.get('/', publicRoute('probe'), handler()))

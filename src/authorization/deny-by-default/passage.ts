@@ -37,9 +37,13 @@ export class Passage {
     }
   }
 
-  /** To be called when a `publicRoute` has passed the request on inside `route`. */
+  /** How many times a `publicRoute` has let this request pass. */
+  get publicPasses(): number {
+    return decisionsOf(this.req).filter(({ reason }) => reason === 'public').length
+  }
+
   notePublic(route: object): void {
-    if (decisionsOf(this.req).some(({ reason }) => reason === 'public')) this.#publicRoute = route
+    this.#publicRoute = route
   }
 
   /** Whether somebody was authenticated, or the route that runs now says that nobody need be. */

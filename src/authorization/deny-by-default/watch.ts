@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { guardMetadataOf } from '../../core/metadata.js'
+import { guardMetadataOf, wrappedMetadataOf } from '../../core/metadata.js'
 import type { Next } from '../../core/guard.js'
 import {
   applicationOf,
@@ -184,18 +184,19 @@ export class Watch {
   }
 
   #runInRoute(layer: RouterLayer, route: RouteObject, passage: Passage, run: Run, next: Next): unknown {
-    const metadata = guardMetadataOf(layer.handle)
-    if (metadata?.kind === 'publicRoute') {
+    if (wrappedMetadataOf(layer.handle)?.kind === 'publicRoute') {
+      const before = passage.publicPasses
       return run((error) => {
-        if (error === undefined) passage.notePublic(route)
+        if (error === undefined && passage.publicPasses > before) passage.notePublic(route)
         next(error)
       })
     }
     this.#watchInner(layer)
-    if (metadata !== undefined || passage.isDecided) return run(next)
+    if (guardMetadataOf(layer.handle) !== undefined || passage.isDecided) return run(next)
     const stack = route.stack ?? []
     const method = methodOf(passage.req, route)
-    const ahead = stack.slice(stack.indexOf(layer) + 1)
+    // This one too may be an authentication that something was wrapped around.
+    const ahead = stack.slice(stack.indexOf(layer))
     if (ahead.some((other) => serves(other, method) && authenticates(other))) return run(next)
     return refuse(passage, 'route_undecided', NOT_AUTHENTICATED, next)
   }
@@ -267,9 +268,12 @@ function serves(layer: RouterLayer, method: string): boolean {
   return layer.method === undefined || layer.method === method
 }
 
-/** Whether a layer is an authentication of this library, or says that none is needed. A wrapper around one is not. */
+/**
+ * Whether a layer is an authentication of this library, or says that none is needed, also under a tracing tool's wrapper.
+ * That lets the route begin; what comes after it asks for the decision.
+ */
 function authenticates({ handle }: RouterLayer): boolean {
-  const metadata = guardMetadataOf(handle)
+  const metadata = wrappedMetadataOf(handle)
   return metadata?.layer === 'authentication' && metadata.mode === 'enforce'
 }
 
