@@ -406,6 +406,26 @@ describe('wrappers of tracing tools', () => {
     expect((await request(app).get('/own').set('x-user', 'ada')).status).toBe(200)
   })
 
+  it('around a router, whose properties they hand on', async () => {
+    const handle = handler()
+    const router = express.Router()
+    const wrapper = (...given: Parameters<typeof router>): void => {
+      router(...given)
+    }
+    for (const name in router) {
+      Object.defineProperty(wrapper, name, {
+        get: () => (router as unknown as Record<string, unknown>)[name],
+        set: (value) => {
+          ;(router as unknown as Record<string, unknown>)[name] = value
+        },
+      })
+    }
+    const app = guarded((inner) => inner.use('/a', wrapper))
+    router.get('/x', handle)
+    await expectRefused(app, '/a/x')
+    expect(handle).not.toHaveBeenCalled()
+  })
+
   it('that do not call what they wrap open nothing', async () => {
     const handle = handler()
     const silent = Object.assign(
