@@ -18,8 +18,24 @@ export {
   type PrincipalFromOptions,
 } from './authentication/principal-from.js'
 export { publicRoute } from './authentication/public-route.js'
+export { authorize, type AuthorizeOptions } from './authorization/authorize.js'
 export { denyByDefault, type DenyByDefaultOptions } from './authorization/deny-by-default.js'
+export { forbidTogether, type ForbidTogetherOptions } from './authorization/forbid-together.js'
+export { internalOnly, type InternalOnlyOptions } from './authorization/internal-only.js'
+export {
+  requireClaims,
+  type ClaimExpectation,
+  type RequireClaimsOptions,
+} from './authorization/require-claims.js'
+export {
+  requireResource,
+  type RequireResourceOptions,
+  type ResourceGuard,
+} from './authorization/require-resource.js'
+export { requireRoles, type RequireRolesOptions } from './authorization/require-roles.js'
 export { requireScopes, type RequireScopesOptions } from './authorization/require-scopes.js'
+export { requireService, type RequireServiceOptions } from './authorization/require-service.js'
+export { requireTenant, type RequireTenantOptions } from './authorization/require-tenant.js'
 export {
   contextOf,
   defineGuard,
@@ -52,6 +68,11 @@ export {
   type OperationalEvent,
   type Pass,
   type PassReason,
+  type Policy,
+  type PolicyAction,
+  type PolicyDecision,
+  type PolicyEntity,
+  type PolicyRequest,
   type Principal,
   type PrincipalType,
   type ProblemCode,

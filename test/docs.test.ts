@@ -1,13 +1,23 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import express from 'express'
 import {
   auditLog,
   authenticate,
+  authorize,
+  denyByDefault,
+  forbidTogether,
+  internalOnly,
   principalFrom,
   rateLimit,
   redisStore,
+  requireClaims,
+  requireResource,
+  requireRoles,
   requireScopes,
+  requireService,
+  requireTenant,
   secureErrors,
   secureHeaders,
   validateBody,
@@ -43,10 +53,24 @@ describe('the documentation', () => {
   it.each<[string, (options: never) => unknown]>([
     ['audit-log', auditLog],
     ['authenticate', authenticate],
+    ['authorize', (options) => authorize(() => ({ decision: true }), options)],
+    [
+      'deny-by-default',
+      (options) => {
+        denyByDefault(express(), options)
+      },
+    ],
+    ['forbid-together', forbidTogether],
+    ['internal-only', internalOnly],
     ['principal-from', (options) => principalFrom(() => undefined, options)],
     ['rate-limit', rateLimit],
     ['redis', (options) => redisStore({ defineCommand: () => undefined }, options)],
+    ['require-claims', (options) => requireClaims({ a: 1 }, options)],
+    ['require-resource', requireResource],
+    ['require-roles', requireRoles],
     ['require-scopes', requireScopes],
+    ['require-service', requireService],
+    ['require-tenant', requireTenant],
     ['secure-errors', secureErrors],
     ['secure-headers', secureHeaders],
     ['validate-body', (options) => validateBody(true, options)],

@@ -1,0 +1,72 @@
+import type { TLSSocket } from 'node:tls'
+import { PASSED, defineGuard, type Guard } from '../core/guard.js'
+import {
+  checkOptions,
+  enforceOnly,
+  listOf,
+  misuse,
+  ruleName,
+  text,
+  type OptionRule,
+} from '../core/options.js'
+import { SecurityProblem } from '../core/problem.js'
+import { namesOfPeer } from './internal-only/certificate.js'
+
+export interface InternalOnlyOptions {
+  /** Names of hops before this service that something proved (`contextOf(req).provenHop`). */
+  readonly hops?: readonly string[]
+  /** Names in client certificates, as Node.js prints them: `DNS:orders.internal`, `URI:spiffe://example.org/orders`. */
+  readonly certificates?: readonly string[]
+  /** The rule's id in audit and metrics. @default 'internal' */
+  readonly name?: string
+}
+
+const certificateName: OptionRule = {
+  says: 'DNS: and a host name without wildcard, or URI: and an absolute URI',
+  holds: (value) =>
+    typeof value === 'string' &&
+    /^(?:DNS:[\w-][\w.-]{0,252}|URI:[A-Za-z][\w+.-]*:[\x21\x23-\x26\x28-\x2b\x2d-\x5b\x5d-\x7e]{1,2000})$/.test(
+      value,
+    ),
+}
+
+/**
+ * Lets pass only what comes through a proven hop that `hops` names, or over TLS with a client certificate that this
+ * server verified and that bears a name in `certificates`; refuses all else with 403 `hop_unproven`.
+ *
+ * An address proves nothing and is never looked at: whoever reaches the port has one. Names of certificates are
+ * compared exactly, with the subject alternative names only (RFC 6125 section 6.4.4); a certificate with a name that
+ * needs quoting, or that stands twice, bears none. A way that no option names stays shut.
+ *
+ * **Not checked:** who the caller is (that is `authenticate`'s); and whether the certificate was revoked, unless the
+ * server was given a `crl`.
+ *
+ * Throws a `TypeError` where neither `hops` nor `certificates` is given, for an impossible name, and for `mode: 'report'`.
+ */
+export function internalOnly(options: InternalOnlyOptions): Guard {
+  checkOptions('internalOnly', options, {
+    hops: listOf(text(256)),
+    certificates: listOf(certificateName),
+    name: ruleName,
+    mode: enforceOnly,
+  })
+  const hops = [...(options.hops ?? [])]
+  const certificates = [...(options.certificates ?? [])]
+  if (hops.length + certificates.length === 0)
+    throw misuse('internalOnly', 'options', 'an object with hops, certificates or both', options)
+
+  return defineGuard({
+    kind: 'internalOnly',
+    layer: 'authorization',
+    name: options.name ?? 'internal',
+    facts: { hops, certificates },
+    check({ socket }, { provenHop }) {
+      if (provenHop !== undefined && hops.includes(provenHop)) return PASSED
+      const names = certificates.length === 0 ? [] : namesOfPeer(socket as Partial<TLSSocket>)
+      if (names.some((name) => certificates.includes(name))) return PASSED
+      return new SecurityProblem('hop_unproven', {
+        evidence: { hop: provenHop ?? 'none', certificate: names },
+      })
+    },
+  })
+}
