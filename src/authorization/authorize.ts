@@ -44,7 +44,7 @@ export interface AuthorizeOptions<R extends IncomingMessage = IncomingMessage> {
  *
  * Only a decision whose own `decision` is `true` allows. A policy that throws, rejects, takes too long or answers
  * anything else is no policy: 503 `policy_unavailable` with `Retry-After`, never allowed. Its rule and version go into
- * the record, of a pass too. One that answers at once is passed on at once. Nobody gets 401 before it is asked; a
+ * the record, of a pass too. One that answers at once is passed on at once. An anonymous caller gets 401 unasked; a
  * function of these options that throws, or describes nothing, is 500.
  *
  * **Not checked:** what the policy says; and how long one takes that answers at once: it holds the process.

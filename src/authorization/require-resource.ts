@@ -33,7 +33,7 @@ export interface RequireResourceOptions<T extends object, R extends IncomingMess
  * `inputOf(req, guard)` is that object, with its type.
  *
  * A missing object is 404, and so, with the very same answer, is a refused one; with `hidden: false` that is 403. The
- * audit record tells them apart. Nobody gets 401 before anything is loaded. An object is loaded once per request,
+ * audit record tells them apart. An anonymous caller gets 401 unasked. An object is loaded once per request,
  * however often the guard is mounted on its way, unless the route's parameters differ. What `load` or `rule` throws, an
  * object that is none, and a rule that answers with a promise are 500.
  *

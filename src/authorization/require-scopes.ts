@@ -21,7 +21,7 @@ export interface RequireScopesOptions {
  * `requireScopes({ any: ['orders:read', 'orders:admin'] })`.
  *
  * Scopes are compared whole and with their case. A caller without them gets 403 `insufficient_scope` (RFC 6750
- * section 3.1) with the scopes that are needed; nobody gets 401; and where no authentication ran before, 500.
+ * section 3.1) with the scopes that are needed; an anonymous one gets 401; and where no authentication ran before, 500.
  *
  * **Not checked:** whether this caller may touch this very object; a scope says what a client may do, not to whose data.
  *
