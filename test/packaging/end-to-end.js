@@ -57,6 +57,12 @@ export async function endToEnd(library, { localIssuer }, express) {
     })
     assert.equal(text.status, 415)
 
+    assert.equal((await answer('/forgotten')).status, 403)
+    for (const rule of ['roles', 'claims', 'service', 'internal', 'tenant', 'policy'])
+      assert.equal((await answer(`/rules/${rule}`, { token: reader })).status, 403, rule)
+    assert.equal((await answer('/papers/user-1', { token: reader })).owner, 'user-1')
+    assert.equal((await answer('/papers/user-2', { token: reader })).status, 404)
+
     assert.equal((await answer('/closed', { token: reader })).code, 'order_closed')
     const broken = await answer('/broken', { token: reader })
     assert.deepEqual([broken.status, broken.code], [500, 'internal'])
@@ -88,6 +94,8 @@ function service(library, express, issuer, records) {
   const { auditLog, secureHeaders, publicRoute, principalFrom, rateLimit, authenticate } = library
   const { requireScopes, validateBody, notFound, secureErrors, problem, lifecycle } = library
   const { contextOf, principalOf, optionalPrincipalOf, inputOf, exposedHeaders, guardMetadataOf } = library
+  const { authorize, denyByDefault, forbidTogether, internalOnly, requireClaims } = library
+  const { requireResource, requireRoles, requireService, requireTenant } = library
   const { defineGuard, PASSED, SecurityProblem, isSecurityProblem, memoryStore, redisStore } = library
 
   const keep = (record) => records.push(record)
@@ -113,7 +121,26 @@ function service(library, express, issuer, records) {
   assert.equal(redisStore({ defineCommand: () => undefined }).health().status, 'ok')
   assert.ok(exposedHeaders.length > 0)
 
+  const own = requireResource({
+    name: 'own',
+    load: ({ params }) => ({ owner: params.id }),
+    rule: (paper, { subject }) => paper.owner === subject,
+  })
+  // Each with a route of its own, and how it answers a user without any power.
+  const rules = {
+    '/rules/roles': requireRoles('admin'),
+    '/rules/claims': requireClaims({ department: 'sales' }),
+    '/rules/service': requireService(),
+    '/rules/internal': internalOnly({ hops: ['edge'] }),
+    '/rules/tenant': requireTenant({ from: () => 'acme' }),
+    '/rules/policy': authorize(() => ({ decision: false }), {
+      action: 'read',
+      resource: { type: 'paper', id: '1' },
+    }),
+  }
+
   const app = express()
+  denyByDefault(app)
   app.use(audit)
   app.use(secureHeaders())
   app.get('/health', publicRoute('liveness probe'), (_req, res) => {
@@ -126,6 +153,9 @@ function service(library, express, issuer, records) {
       res.json({ subject: optionalPrincipalOf(req)?.subject })
     },
   )
+  app.get('/forgotten', (_req, res) => {
+    res.json({ forgotten: true })
+  })
   app.use(perAddress)
   app.use(auth)
   app.post('/orders/:id', requireScopes('orders:write'), express.json(), order, (req, res) => {
@@ -142,6 +172,10 @@ function service(library, express, issuer, records) {
   app.get('/teapot', teapot)
   app.get('/rare', perCaller, (_req, res) => {
     res.json({})
+  })
+  for (const [path, rule] of Object.entries(rules)) app.get(path, rule)
+  app.get('/papers/:id', own, forbidTogether({ scopes: ['a', 'b'] }), (req, res) => {
+    res.json({ owner: inputOf(req, own).owner })
   })
   app.use(notFound())
   app.use(secureErrors())

@@ -8,6 +8,8 @@ import { createProject, packageJson, root, runSteps } from './project.js'
 // What a sub-path may load, and does. Those that are not listed load no library at all.
 const OWN_LIBRARIES = {
   'express-bulwark/audit-log': ['pino'],
+  'express-bulwark/policy/cedar': ['@cedar-policy/cedar-wasm'],
+  'express-bulwark/policy/opa': ['@open-policy-agent/opa-wasm'],
   'express-bulwark/authenticate': ['jose'],
   'express-bulwark/rate-limit': ['rate-limiter-flexible'],
   'express-bulwark/secure-headers': ['helmet'],
@@ -23,7 +25,13 @@ const libraries = Object.keys({ ...dependencies, ...peerDependencies })
 OWN_LIBRARIES['express-bulwark'] = Object.keys(dependencies)
 
 const startedMs = performance.now()
-const project = await createProject('express@5', '@types/express@5', '@types/node@20')
+const project = await createProject(
+  'express@5',
+  '@types/express@5',
+  '@types/node@20',
+  '@cedar-policy/cedar-wasm@4',
+  '@open-policy-agent/opa-wasm@1',
+)
 console.log(`ok  packed and installed (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`)
 
 try {
