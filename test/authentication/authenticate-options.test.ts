@@ -255,4 +255,34 @@ describe('the options of authenticate', () => {
       expect(Object.isFrozen(facts?.[fact])).toBe(true)
     },
   )
+
+  it('are told to readers of the guard: how long tokens last, and where the keys come from', () => {
+    const factsOf = (options: AuthenticateOptions): unknown => guardMetadataOf(authenticate(options))?.facts
+    expect(factsOf({ ...good, jwks })).toMatchObject({
+      typesMode: 'enforce',
+      clockToleranceSeconds: 5,
+      maxTokenAgeSeconds: undefined,
+      maxTokenLifetimeSeconds: undefined,
+      keys: 'inline',
+      failureLimit: undefined,
+    })
+    const strict = {
+      ...good,
+      typ: { value: 'JWT', mode: 'report' },
+      clockToleranceSeconds: 0,
+      maxTokenAgeSeconds: 600,
+      maxTokenLifetime: { seconds: 900, mode: 'report' },
+      failureLimit: { limit: 10, windowSeconds: 60 },
+    } as const
+    expect(factsOf(strict)).toMatchObject({
+      typesMode: 'report',
+      clockToleranceSeconds: 0,
+      maxTokenAgeSeconds: 600,
+      maxTokenAgeMode: 'enforce',
+      maxTokenLifetimeSeconds: 900,
+      maxTokenLifetimeMode: 'report',
+      keys: 'remote',
+      failureLimit: 10,
+    })
+  })
 })

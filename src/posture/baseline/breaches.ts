@@ -1,0 +1,167 @@
+import type { Posture, PostureGuard, PostureRow } from '../model.js'
+import {
+  authenticatorsOf,
+  boundedTokenSeconds,
+  endpointsOf,
+  enforcing,
+  isPublic,
+  isWrite,
+  labelOf,
+  limitersOf,
+  refusesUnknownFields,
+  reportedSettings,
+  serviceOf,
+  takesBody,
+} from '../evidence.js'
+import type { BaselineRules, Breach, RequiredMiddleware, RuleName } from './model.js'
+import { matches } from './pattern.js'
+
+type Checks = {
+  readonly [R in RuleName]-?: (
+    posture: Posture,
+    value: NonNullable<BaselineRules[R]>,
+    rules: BaselineRules,
+  ) => readonly Breach[]
+}
+
+/** What in a posture does not keep each rule. What cannot be told does not keep it. */
+export const CHECKS: Checks = {
+  issuers: (posture, allowed) =>
+    ofAuthentication(posture, ({ facts }) =>
+      allowed.includes(facts['issuer'] as string)
+        ? undefined
+        : `accepts tokens of ${shown(facts['issuer'])}; the baseline allows ${allowed.join(', ')}`,
+    ),
+  algorithms: (posture, allowed) =>
+    ofAuthentication(posture, ({ facts }) => {
+      const foreign = texts(facts['algorithms']).filter((algorithm) => !allowed.includes(algorithm))
+      if (texts(facts['algorithms']).length > 0 && foreign.length === 0) return undefined
+      return `accepts the algorithms ${foreign.join(', ') || 'unknown'}; the baseline allows ${allowed.join(', ')}`
+    }),
+  requireAudience: (posture) =>
+    ofAuthentication(posture, ({ facts }) =>
+      texts(facts['audience']).length > 0 ? undefined : 'names no audience',
+    ),
+  maxTokenAgeSeconds: (posture, most) =>
+    ofAuthentication(posture, (guard) => {
+      const seconds = boundedTokenSeconds(guard) ?? Infinity
+      if (seconds <= most) return undefined
+      return `accepts tokens for ${seconds === Infinity ? 'any time' : `${seconds} s`}; the baseline allows ${most} s`
+    }),
+  maxClockToleranceSeconds: (posture, most) =>
+    ofAuthentication(posture, ({ facts }) => {
+      const seconds = facts['clockToleranceSeconds']
+      if (typeof seconds === 'number' && seconds <= most) return undefined
+      return `tolerates ${shown(seconds)} s between clocks; the baseline allows ${most} s`
+    }),
+  requireDenyByDefault: (posture) =>
+    posture.denyByDefault === 'off' ? [{ message: 'denyByDefault(app) is not called' }] : [],
+  requireProvenRoutes: (posture) =>
+    endpointsOf(posture)
+      .filter((row) => row.proof === 'open' || row.proof === 'unknown' || isOptionalOnly(row))
+      .map((row) => ({ row, message: `${labelOf(row)} is ${row.proof}: ${row.why}` })),
+  publicRoutes: (posture, patterns) =>
+    posture.rows
+      .filter(isPublic)
+      .filter((row) => !patterns.some((pattern) => matches(pattern, labelOf(row))))
+      .map((row) => ({ row, message: `${labelOf(row)} is public, and not in the list of the baseline` })),
+  maxPublicRoutes: (posture, most) => {
+    const count = posture.rows.filter(isPublic).length
+    return count <= most ? [] : [{ message: `${count} routes are public; the baseline allows ${most}` }]
+  },
+  requiredMiddlewares: (posture, kinds) => kinds.flatMap((kind) => missing(posture, kind)),
+  requireRateLimit: (posture) => unlimitedRows(posture).map((row) => ({ row, message: unlimited(row) })),
+  maxRequestsPerMinute: (posture, most, rules) => [
+    ...(rules.requireRateLimit === true ? [] : CHECKS.requireRateLimit(posture, true, rules)),
+    ...endpointsOf(posture)
+      .filter((row) => limitersOf(row).length > 0 && requestsPerMinute(row) > most)
+      .map((row) => ({
+        row,
+        message: `${labelOf(row)} lets ${requestsPerMinute(row)} requests a minute through; the baseline allows ${most}`,
+      })),
+  ],
+  requireValidation: (posture) =>
+    posture.rows
+      .filter((row) => takesBody(row) || row.kind === 'application')
+      .filter((row) => !refusesUnknownFields(row))
+      .map((row) => ({
+        row,
+        message: `${labelOf(row)} takes a body that no validateBody refuses for unknown fields`,
+      })),
+  requireScopesOnWrites: (posture) =>
+    endpointsOf(posture)
+      .filter((row) => (isWrite(row) || row.kind === 'application') && !isPublic(row))
+      .filter((row) => enforcing(row, 'requireScopes').length === 0)
+      .map((row) => ({ row, message: `${labelOf(row)} asks for no scope` })),
+  refuseReportMode: (posture) => [
+    ...posture.services.flatMap((guard) => reports(guard, undefined)),
+    ...posture.rows.flatMap((row) => row.guards.flatMap((guard) => reports(guard, row))),
+  ],
+}
+
+/** One breach for each authentication on a row's way that breaks a rule, or of which nothing is known. */
+function ofAuthentication(
+  posture: Posture,
+  fault: (guard: PostureGuard) => string | undefined,
+): readonly Breach[] {
+  return posture.rows.flatMap((row) =>
+    authenticatorsOf(row).flatMap((guard) => {
+      const says =
+        guard.kind === 'authenticate'
+          ? fault(guard)
+          : 'adopts a caller that something else authenticated, which cannot be checked'
+      return says === undefined ? [] : [{ row, guard, message: `${guard.kind} "${guard.name}" ${says}` }]
+    }),
+  )
+}
+
+function isOptionalOnly(row: PostureRow): boolean {
+  return row.proof === 'optional' && !isPublic(row)
+}
+
+function unlimitedRows(posture: Posture): readonly PostureRow[] {
+  return endpointsOf(posture).filter((row) => !isPublic(row) && limitersOf(row).length === 0)
+}
+
+function unlimited(row: PostureRow): string {
+  return `${labelOf(row)} has no rate limit that refuses`
+}
+
+/** What the tightest limit of a row lets through. A limit whose facts cannot be read lets everything through. */
+function requestsPerMinute(row: PostureRow): number {
+  const rates = limitersOf(row).map(({ facts }) => {
+    const { limit, windowSeconds } = facts
+    if (typeof limit !== 'number' || typeof windowSeconds !== 'number') return Infinity
+    return (limit / windowSeconds) * 60
+  })
+  return Math.round(Math.min(...rates) * 100) / 100
+}
+
+/** A middleware that is mounted after some of the routes does nothing for those. */
+function missing(posture: Posture, kind: RequiredMiddleware): readonly Breach[] {
+  if (kind === 'secureErrors' || kind === 'notFound') {
+    return serviceOf(posture, kind) === undefined ? [{ message: `${kind}() is not mounted` }] : []
+  }
+  const rows = endpointsOf(posture).filter((row) => enforcing(row, kind).length === 0)
+  if (serviceOf(posture, kind) === undefined && rows.length === endpointsOf(posture).length)
+    return [{ message: `${kind}() is not mounted` }]
+  return rows.map((row) => ({ row, message: `${kind}() is not mounted before ${labelOf(row)}` }))
+}
+
+function reports(guard: PostureGuard, row: PostureRow | undefined): readonly Breach[] {
+  const settings = guard.mode === 'report' ? ['mode'] : reportedSettings(guard)
+  return settings.map((setting) => ({
+    ...(row === undefined ? {} : { row }),
+    guard,
+    message: `${guard.kind} "${guard.name}" only reports (${setting})`,
+  }))
+}
+
+function texts(value: unknown): readonly string[] {
+  const items: readonly unknown[] = Array.isArray(value) ? value : []
+  return items.filter((item) => typeof item === 'string' && item !== '') as readonly string[]
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : 'unknown'
+}

@@ -1,0 +1,98 @@
+import { isKnownByName } from './inspect/known-handlers.js'
+import type { Finding, Posture, PostureGuard, PostureRow } from './model.js'
+
+const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'ALL'])
+const WRITE_METHODS: ReadonlySet<string> = new Set([...BODY_METHODS, 'DELETE'])
+
+/** What can answer a caller: every row but the handlers that are known to pass requests on. */
+export function endpointsOf(posture: Posture): readonly PostureRow[] {
+  return posture.rows.filter((row) => !passesOn(row))
+}
+
+/** A name proves nothing; but of these, nobody gets an answer without having been authenticated. */
+function passesOn({ kind, proof, handler = '' }: PostureRow): boolean {
+  if (proof === 'known') return true
+  if (kind !== 'handler' || (proof !== 'held' && proof !== 'guarded')) return false
+  return isKnownByName(Object.defineProperty(() => undefined, 'name', { value: handler }))
+}
+
+/** `POST /orders`: how findings and waivers name a row. */
+export function labelOf({ method, path }: PostureRow): string {
+  return `${method} ${path}`
+}
+
+/** Whether a route takes a body by its method. `ALL` takes every method. */
+export function takesBody({ kind, method }: PostureRow): boolean {
+  return kind === 'route' && BODY_METHODS.has(method)
+}
+
+export function isWrite({ kind, method }: PostureRow): boolean {
+  return kind === 'route' && WRITE_METHODS.has(method)
+}
+
+/** A row that says that it needs nobody, also where authentication runs for those who are somebody. */
+export function isPublic(row: PostureRow): boolean {
+  return row.proof === 'public' || (row.proof === 'optional' && row.guards.some(isOwnPublicRoute))
+}
+
+function isOwnPublicRoute({ kind, mounted }: PostureGuard): boolean {
+  return kind === 'publicRoute' && mounted === 'route'
+}
+
+/** The guards of one kind that refuse. A guard that only reports protects nothing. */
+export function enforcing(row: PostureRow, kind: string): readonly PostureGuard[] {
+  return row.guards.filter((guard) => guard.kind === kind && guard.mode === 'enforce')
+}
+
+export function reporting(row: PostureRow, kind: string): readonly PostureGuard[] {
+  return row.guards.filter((guard) => guard.kind === kind && guard.mode !== 'enforce')
+}
+
+/** What finds out who the caller is. `publicRoute` is of the same layer, and finds out nothing. */
+export function authenticatorsOf(row: PostureRow): readonly PostureGuard[] {
+  return row.guards.filter(({ layer, kind }) => layer === 'authentication' && kind !== 'publicRoute')
+}
+
+/** Limiters that can work where they stand: one by principal only once somebody has been authenticated. */
+export function limitersOf(row: PostureRow): readonly PostureGuard[] {
+  const authenticated = row.guards.findIndex(
+    ({ layer, kind }) => layer === 'authentication' && kind !== 'publicRoute',
+  )
+  return row.guards.filter(
+    ({ kind, mode, facts }, index) =>
+      kind === 'rateLimit' &&
+      mode === 'enforce' &&
+      (facts['by'] !== 'principal' || (authenticated !== -1 && index > authenticated)),
+  )
+}
+
+/** Longest time that a token can be used, in **seconds**, as far as `authenticate` refuses older ones. */
+export function boundedTokenSeconds({ facts }: PostureGuard): number | undefined {
+  const bounds = (['maxTokenAge', 'maxTokenLifetime'] as const)
+    .filter((rule) => facts[`${rule}Mode`] === 'enforce')
+    .map((rule) => facts[`${rule}Seconds`])
+    .filter((seconds) => typeof seconds === 'number')
+  return bounds.length === 0 ? undefined : Math.min(...bounds)
+}
+
+/** Settings inside a guard that only report, by the name of the setting. */
+export function reportedSettings({ facts }: PostureGuard): readonly string[] {
+  return Object.keys(facts)
+    .filter((fact) => fact.endsWith('Mode') && facts[fact] === 'report')
+    .map((fact) => fact.slice(0, -'Mode'.length))
+}
+
+/** Whether a body with fields that no schema names is refused before the handler. */
+export function refusesUnknownFields(row: PostureRow): boolean {
+  return enforcing(row, 'validateBody').some(({ facts }) => facts['unknownFields'] === 'refused')
+}
+
+/** Where something about a row is to be mended: at the last guard in the route itself. */
+export function placeOf(row: PostureRow): Pick<Finding, 'file' | 'line'> {
+  const guard = row.guards.findLast(({ mounted }) => mounted === 'route')
+  return { file: guard?.file, line: guard?.line }
+}
+
+export function serviceOf(posture: Posture, kind: string): PostureGuard | undefined {
+  return posture.services.find((service) => service.kind === kind && service.mode === 'enforce')
+}

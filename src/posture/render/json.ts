@@ -1,0 +1,52 @@
+import type { Posture, PostureGuard, PostureRow } from '../model.js'
+import { jsonText, plainFacts } from './plain.js'
+
+/**
+ * The posture as JSON, indented by two spaces, with a trailing line break; `docs/posture.schema.json` describes it.
+ *
+ * Members stand in one fixed order and facts in that of their names, so that two runs over one application are equal
+ * byte for byte. Control and bidirectional characters stand as escapes. Facts that JSON cannot hold are named
+ * (`[function]`), lists are cut after 1000 items and texts after 4096 characters.
+ */
+export function renderJson(posture: Posture): string {
+  return jsonText(plainPosture(posture))
+}
+
+/** The posture with nothing in it that JSON cannot hold. */
+export function plainPosture(posture: Posture): Posture {
+  return {
+    schemaVersion: posture.schemaVersion,
+    application: posture.application,
+    expressMajor: posture.expressMajor,
+    denyByDefault: posture.denyByDefault,
+    services: posture.services.map(plainGuard),
+    rows: posture.rows.map(plainRow),
+  }
+}
+
+function plainRow(row: PostureRow): PostureRow {
+  return {
+    kind: row.kind,
+    method: row.method,
+    path: row.path,
+    proof: row.proof,
+    why: row.why,
+    refusedByDefault: row.refusedByDefault,
+    guards: row.guards.map(plainGuard),
+    faults: row.faults.map(({ code, message }) => ({ code, message })),
+    handler: row.handler,
+  }
+}
+
+function plainGuard(guard: PostureGuard): PostureGuard {
+  return {
+    kind: guard.kind,
+    layer: guard.layer,
+    name: guard.name,
+    mode: guard.mode,
+    facts: plainFacts(guard.facts),
+    file: guard.file,
+    line: guard.line,
+    mounted: guard.mounted,
+  }
+}

@@ -1,0 +1,90 @@
+import { neutralise } from '../../core/text.js'
+import type { Posture, PostureGuard, PostureRow, Proof } from '../model.js'
+
+/** Every proof class, in the order in which the outputs count them. */
+export const PROOFS = [
+  'guarded',
+  'public',
+  'optional',
+  'open',
+  'unknown',
+  'held',
+  'known',
+] as const satisfies readonly Proof[]
+
+/** What each class means, in one sentence for a reader who sees it for the first time. */
+export const MEANINGS: Readonly<Record<Proof, string>> = {
+  guarded: 'An authentication in enforce mode surely runs before the handler.',
+  public: 'The route says that it needs no credential, and why.',
+  optional: 'Authentication runs and lets callers without a credential pass.',
+  open: 'Nothing authenticates.',
+  unknown: 'It cannot be said who gets through.',
+  held: 'A handler outside any route; deny-by-default holds its answer back until somebody is authenticated.',
+  known: 'A handler outside any route that is known to pass requests on.',
+}
+
+/** Text that cannot forge lines or repaint a terminal; what was cut off is shown to be missing. */
+export function shown(text: string, maxLength = 300): string {
+  return text.length > maxLength ? `${neutralise(text, maxLength)}...` : neutralise(text, maxLength)
+}
+
+/** `POST /orders` */
+export function routeText({ method, path }: Pick<PostureRow, 'method' | 'path'>): string {
+  return shown(`${method} ${path}`)
+}
+
+/** `requireScopes(orders:write) [report]` */
+export function guardText({ kind, name, mode }: Pick<PostureGuard, 'kind' | 'name' | 'mode'>): string {
+  const rule = name === kind || name === '' ? '' : `(${shown(name, 120)})`
+  return `${shown(kind, 80)}${rule}${mode === 'report' ? ' [report]' : ''}`
+}
+
+export function guardsText(guards: readonly PostureGuard[]): string {
+  return guards.map(guardText).join(', ')
+}
+
+/** An open route whose guards only report looks protected in the code, so it is named apart. */
+export function proofText({ proof, guards }: Pick<PostureRow, 'proof' | 'guards'>): string {
+  return proof === 'open' && guards.some(({ mode }) => mode === 'report') ? 'open (report)' : proof
+}
+
+/** `src/orders.ts:12`; empty where it is not known. */
+export function placeText(place: Pick<PostureGuard, 'file' | 'line'> | undefined): string {
+  if (place?.file === undefined) return ''
+  return place.line === undefined ? shown(place.file) : `${shown(place.file)}:${place.line}`
+}
+
+/** The guard that stands nearest to the handler, of those whose file is known: in the route itself, else before it. */
+export function nearestGuard(guards: readonly PostureGuard[]): PostureGuard | undefined {
+  const placed = guards.filter(({ file }) => file !== undefined)
+  return placed.findLast(({ mounted }) => mounted === 'route') ?? placed.at(-1)
+}
+
+/** `Express 5, deny-by-default on` */
+export function settingsText({ expressMajor, denyByDefault }: Posture): string {
+  const version = expressMajor === 'unknown' ? 'Express of unknown version' : `Express ${expressMajor}`
+  return `${version}, deny-by-default ${denyByDefault}`
+}
+
+export function countsOf(rows: readonly PostureRow[]): ReadonlyMap<Proof, number> {
+  const counts = new Map<Proof, number>(PROOFS.map((proof) => [proof, 0]))
+  for (const { proof } of rows) counts.set(proof, (counts.get(proof) ?? 0) + 1)
+  return counts
+}
+
+/** `9 routes, 2 handlers: 6 guarded, 1 public, 2 open, 2 held` */
+export function summaryText({ rows }: Posture): string {
+  const kinds = [
+    counted(rows, 'route', 'route'),
+    counted(rows, 'handler', 'handler'),
+    counted(rows, 'application', 'hidden application'),
+  ].filter((text) => text !== '')
+  if (kinds.length === 0) return 'No routes.'
+  const proofs = [...countsOf(rows)].filter(([, count]) => count > 0)
+  return `${kinds.join(', ')}: ${proofs.map(([proof, count]) => `${count} ${proof}`).join(', ')}`
+}
+
+function counted(rows: readonly PostureRow[], kind: PostureRow['kind'], word: string): string {
+  const count = rows.filter((row) => row.kind === kind).length
+  return count === 0 ? '' : `${count} ${word}${count === 1 ? '' : 's'}`
+}

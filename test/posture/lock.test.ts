@@ -1,0 +1,357 @@
+import { describe, expect, it } from '@jest/globals'
+import { compareLocks, lockOf } from '../../src/posture/lock.js'
+import { MAX_LOCK_LENGTH } from '../../src/posture/lock/read.js'
+import type { Posture, PostureGuard, PostureRow } from '../../src/posture/model.js'
+import { CONTROLS, authenticated, guard, hostile, postureOf, rich, row } from './fixtures.js'
+
+const changesOf = (before: Posture, after: Posture): string[] =>
+  compareLocks(lockOf(before), lockOf(after)).map(({ severity, sentence }) => `${severity}: ${sentence}`)
+const rowChanges = (before: Partial<PostureRow>, after: Partial<PostureRow>): string[] =>
+  changesOf(postureOf([row(before)]), postureOf([row(after)]))
+const guardChanges = (before: readonly PostureGuard[], after: readonly PostureGuard[]): string[] =>
+  rowChanges({ guards: before }, { guards: after })
+
+const limit = (facts: Record<string, unknown>): PostureGuard =>
+  guard({ kind: 'rateLimit', layer: 'traffic', name: 'orders', facts })
+const scopes = (facts: Record<string, unknown>): PostureGuard => guard({ name: 'rule', facts })
+
+describe('lockOf', () => {
+  it('depends neither on the order of routes, nor on files and lines, nor on the order of facts', () => {
+    const moved = rich.rows.map((each) => ({
+      ...each,
+      guards: each.guards.map((given) => ({
+        ...given,
+        file: 'other.ts',
+        line: 1,
+        facts: Object.fromEntries(Object.entries(given.facts).reverse()),
+      })),
+    }))
+    expect(lockOf(postureOf(moved.reverse(), { denyByDefault: 'on', services: rich.services }))).toBe(
+      lockOf(rich),
+    )
+  })
+
+  it('is read again by itself, whatever the names are', () => {
+    for (const posture of [rich, hostile, postureOf([])])
+      expect(compareLocks(lockOf(posture), lockOf(posture))).toEqual([])
+  })
+
+  it('is text for a diff: two spaces, a line break at the end, no control characters', () => {
+    expect(lockOf(rich)).toMatch(/^\{\n {2}"lockVersion": 1,\n[^]*\}\n$/)
+    expect(lockOf(hostile)).not.toMatch(CONTROLS)
+  })
+})
+
+describe('compareLocks', () => {
+  it.each<[string, readonly PostureGuard[], readonly PostureGuard[], string[]]>([
+    [
+      'a lost guard',
+      [authenticated, guard()],
+      [authenticated],
+      ['weaker: GET /orders lost requireScopes(orders:write)'],
+    ],
+    ['a gained guard', [], [guard()], ['stronger: GET /orders gained requireScopes(orders:write)']],
+    [
+      'a gained guard that only reports',
+      [],
+      [guard({ mode: 'report' })],
+      ['changed: GET /orders gained requireScopes(orders:write) [report]'],
+    ],
+    [
+      'one of two alike lost',
+      [guard(), guard()],
+      [guard()],
+      ['weaker: GET /orders lost requireScopes(orders:write)'],
+    ],
+    [
+      'enforce to report',
+      [guard()],
+      [guard({ mode: 'report' })],
+      ['weaker: GET /orders: requireScopes(orders:write) went from enforce to report'],
+    ],
+    [
+      'report to enforce',
+      [guard({ mode: 'report' })],
+      [guard()],
+      ['stronger: GET /orders: requireScopes(orders:write) went from report to enforce'],
+    ],
+    [
+      'another scope',
+      [guard()],
+      [guard({ name: 'orders:read', facts: { all: ['orders:read'] } })],
+      [
+        'weaker: GET /orders lost requireScopes(orders:write)',
+        'stronger: GET /orders gained requireScopes(orders:read)',
+      ],
+    ],
+    [
+      'another name',
+      [guard()],
+      [guard({ name: 'writers' })],
+      ['changed: GET /orders: requireScopes orders:write is now called writers'],
+    ],
+    [
+      'another order',
+      [authenticated, guard()],
+      [guard(), authenticated],
+      ['changed: GET /orders runs its guards in another order: requireScopes(orders:write), authenticate'],
+    ],
+    [
+      'a higher limit',
+      [limit({ limit: 10 })],
+      [limit({ limit: 100 })],
+      ['weaker: GET /orders: rateLimit(orders) limit went from 10 to 100'],
+    ],
+    [
+      'a lower limit',
+      [limit({ limit: 10 })],
+      [limit({ limit: 1 })],
+      ['stronger: GET /orders: rateLimit(orders) limit went from 10 to 1'],
+    ],
+    [
+      'a limit that is gone',
+      [limit({ limit: 10 })],
+      [limit({})],
+      ['weaker: GET /orders: rateLimit(orders) limit is gone: it was 10'],
+    ],
+    [
+      'a shorter window',
+      [limit({ windowSeconds: 60 })],
+      [limit({ windowSeconds: 1 })],
+      ['weaker: GET /orders: rateLimit(orders) windowSeconds went from 60 to 1'],
+    ],
+    [
+      'another key',
+      [limit({ by: 'principal' })],
+      [limit({ by: 'address' })],
+      ['changed: GET /orders: rateLimit(orders) by went from principal to address'],
+    ],
+    [
+      'unknown fields',
+      [guard({ facts: { unknownFields: 'refused' } })],
+      [guard({ facts: { unknownFields: 'strips-unknown' } })],
+      ['weaker: GET /orders: requireScopes(orders:write) unknownFields went from refused to strips-unknown'],
+    ],
+    [
+      'unknown fields in words of later versions',
+      [guard({ facts: { unknownFields: 'strips-unknown' } })],
+      [guard({ facts: { unknownFields: 'kept' } })],
+      ['weaker: GET /orders: requireScopes(orders:write) unknownFields went from strips-unknown to kept'],
+    ],
+    [
+      'a scope less',
+      [scopes({ all: ['a', 'b'] })],
+      [scopes({ all: ['a'] })],
+      ['weaker: GET /orders: requireScopes(rule) all lost b'],
+    ],
+    [
+      'a scope more',
+      [scopes({ all: ['a'] })],
+      [scopes({ all: ['a', 'b'] })],
+      ['stronger: GET /orders: requireScopes(rule) all gained b'],
+    ],
+    [
+      'one more that is enough',
+      [scopes({ any: ['a'] })],
+      [scopes({ any: ['a', 'b'] })],
+      ['weaker: GET /orders: requireScopes(rule) any gained b'],
+    ],
+    [
+      'another issuer',
+      [scopes({ issuer: 'https://a' })],
+      [scopes({ issuer: 'https://b' })],
+      ['weaker: GET /orders: requireScopes(rule) issuer went from https://a to https://b'],
+    ],
+    [
+      'no longer required',
+      [scopes({ required: true })],
+      [scopes({ required: false })],
+      ['weaker: GET /orders: requireScopes(rule) required went from true to false'],
+    ],
+    [
+      'a fact of unknown meaning',
+      [scopes({ flavour: 'a' })],
+      [scopes({ flavour: 'b' })],
+      ['changed: GET /orders: requireScopes(rule) flavour went from a to b'],
+    ],
+    [
+      'a fact with a name of every object',
+      [scopes({})],
+      [scopes({ ['__proto__']: 'x', constructor: 'y' })],
+      [
+        'changed: GET /orders: requireScopes(rule) __proto__ is new: x',
+        'changed: GET /orders: requireScopes(rule) constructor is new: y',
+      ],
+    ],
+  ])('says of %s', (_case, before, after, sentences) => {
+    expect(guardChanges(before, after)).toEqual(sentences)
+  })
+
+  it.each<[string, Partial<PostureRow>, Partial<PostureRow>, string[]]>([
+    [
+      'guarded to public',
+      {},
+      { proof: 'public', why: 'a price list' },
+      ['weaker: GET /orders went from guarded to public: a price list'],
+    ],
+    [
+      'public to guarded',
+      { proof: 'public', why: 'x' },
+      {},
+      ['stronger: GET /orders went from public to guarded'],
+    ],
+    ['guarded to unknown', {}, { proof: 'unknown' }, ['weaker: GET /orders went from guarded to unknown']],
+    [
+      'open to unknown',
+      { proof: 'open' },
+      { proof: 'unknown' },
+      ['changed: GET /orders went from open to unknown'],
+    ],
+    [
+      'another reason',
+      { proof: 'public', why: 'a' },
+      { proof: 'public', why: 'b' },
+      ['changed: GET /orders is public for another reason: b'],
+    ],
+    [
+      'no longer refused',
+      { proof: 'open', refusedByDefault: true },
+      { proof: 'open' },
+      ['weaker: GET /orders is no longer refused by default'],
+    ],
+    [
+      'refused now',
+      { proof: 'open' },
+      { proof: 'open', refusedByDefault: true },
+      ['stronger: GET /orders is refused by default now'],
+    ],
+    [
+      'a new fault',
+      {},
+      { faults: [{ code: 'guard_order', message: '' }] },
+      ['weaker: GET /orders has a new fault: guard_order'],
+    ],
+    [
+      'a fault less',
+      { faults: [{ code: 'guard_order', message: '' }] },
+      {},
+      ['stronger: GET /orders no longer has the fault guard_order'],
+    ],
+  ])('says of a row that went from %s', (_case, before, after, sentences) => {
+    expect(rowChanges(before, after)).toEqual(sentences)
+  })
+
+  it.each<[Partial<PostureRow>, string]>([
+    [{ proof: 'open' }, 'weaker: GET /x is new: open'],
+    [{ proof: 'unknown' }, 'weaker: GET /x is new: unknown'],
+    [{ proof: 'unknown', refusedByDefault: true }, 'weaker: GET /x is new: unknown'],
+    [{ proof: 'public', why: 'a probe' }, 'weaker: GET /x is new: public: a probe'],
+    [{ proof: 'open', refusedByDefault: true }, 'changed: GET /x is new: open, and refused by default'],
+    [{ proof: 'guarded' }, 'changed: GET /x is new: guarded'],
+    [
+      { kind: 'handler', proof: 'held', handler: 'serveStatic' },
+      'changed: GET /x (handler serveStatic) is new: held',
+    ],
+  ])('says of a new row %j', (given, sentence) => {
+    expect(changesOf(rich, postureOf([...rich.rows, row({ path: '/x', ...given })], rich))).toEqual([])
+    expect(changesOf(postureOf([]), postureOf([row({ path: '/x', ...given })]))).toEqual([sentence])
+    expect(changesOf(postureOf([row({ path: '/x', ...given })]), postureOf([]))[0]).toContain(
+      ' is gone: it was ',
+    )
+  })
+
+  it('sees a route that was put before another of the same path', () => {
+    const twin = row({ guards: [authenticated] })
+    expect(changesOf(postureOf([twin]), postureOf([row({ proof: 'open' }), twin]))).toEqual([
+      'weaker: GET /orders went from guarded to open',
+      'weaker: GET /orders lost authenticate',
+      'changed: GET /orders is new: guarded',
+    ])
+  })
+
+  it('says once that deny-by-default was switched off, and what the application lost', () => {
+    const rows = [row({ proof: 'open', refusedByDefault: true })]
+    const open = [row({ proof: 'open' })]
+    const strict = postureOf(rows, {
+      denyByDefault: 'strict',
+      services: [guard({ kind: 'auditLog', name: 'auditLog' })],
+    })
+    expect(changesOf(strict, postureOf(open))).toEqual([
+      'weaker: The application: deny-by-default went from strict to off',
+      'weaker: The application lost auditLog',
+    ])
+    expect(changesOf(postureOf(open), postureOf(rows, { denyByDefault: 'on' }))).toEqual([
+      'stronger: The application: deny-by-default went from off to on',
+    ])
+  })
+
+  it('says everything in harmless text', () => {
+    for (const sentence of changesOf(postureOf([]), hostile)) expect(sentence).not.toMatch(CONTROLS)
+  })
+})
+
+describe('a lock file from outside', () => {
+  const good = JSON.parse(lockOf(rich)) as Record<string, any[]> // eslint-disable-line @typescript-eslint/no-explicit-any
+  const firstRow = good['rows']![0] as Record<string, unknown>
+  const read = (text: string) => () => compareLocks(text, lockOf(rich))
+  const withRow = (given: Record<string, unknown>): string =>
+    JSON.stringify({ ...good, rows: [{ ...firstRow, ...given }] })
+
+  it.each<[string, string, string]>([
+    ['nothing', '', 'the file is not JSON'],
+    ['the marks of a merge', '<<<<<<< HEAD\n{}', 'the file is not JSON'],
+    ['a list', '[]', 'the file must be an object'],
+    ['null', 'null', 'the file must be an object'],
+    ['another version', '{"lockVersion":2}', 'lockVersion must be 1'],
+    ['no version', '{}', 'lockVersion must be 1'],
+    ['a missing member', '{"lockVersion":1}', 'application is missing'],
+    ['an unknown member', JSON.stringify({ ...good, ignore: true }), 'ignore is not known'],
+    ['a __proto__ member', `{"__proto__":{},${JSON.stringify(good).slice(1)}`, '__proto__ is not known'],
+    ['rows that are none', JSON.stringify({ ...good, rows: {} }), 'rows must be a list'],
+    ['a row that is none', JSON.stringify({ ...good, rows: [1] }), 'rows[0] must be an object'],
+    ['another proof', withRow({ proof: 'surely' }), 'rows[0].proof must be one of guarded'],
+    ['a proof of every object', withRow({ proof: 'constructor' }), 'rows[0].proof must be one of'],
+    ['a path that is none', withRow({ path: 7 }), 'rows[0].path must be a text'],
+    ['a long path', withRow({ path: 'x'.repeat(5000) }), 'rows[0].path must be a text of at most'],
+    [
+      'a nested fact',
+      withRow({ guards: [{ kind: 'a', name: 'a', mode: 'enforce', facts: { a: { b: 1 } } }] }),
+      'rows[0].guards[0].facts.a must be a text',
+    ],
+    [
+      'facts that are none',
+      withRow({ guards: [{ kind: 'a', name: 'a', mode: 'enforce', facts: [] }] }),
+      'facts must be an object',
+    ],
+    [
+      'too many guards',
+      withRow({ guards: Array.from({ length: 501 }, () => ({})) }),
+      'must be a list of at most 500',
+    ],
+    ['a flag that is none', withRow({ refusedByDefault: 1 }), 'refusedByDefault must be true or false'],
+    ['deep nesting', '['.repeat(200_000), 'the file is not JSON'],
+    ['too long a text', ' '.repeat(MAX_LOCK_LENGTH + 1), 'is longer than 64 MiB'],
+  ])('is refused with its place: %s', (_case, text, message) => {
+    expect(read(text)).toThrow(TypeError)
+    expect(read(text)).toThrow(message)
+    expect(read(text)).toThrow('the earlier posture.lock')
+  })
+
+  it('repeats no control character of it in its message', () => {
+    const text = JSON.stringify({ ...good, '\u001b[2J': 1 })
+    expect(read(text)).not.toThrow(CONTROLS)
+  })
+
+  it('may begin with a byte order mark', () => {
+    expect(compareLocks(`\ufeff${lockOf(rich)}`, lockOf(rich))).toEqual([])
+  })
+
+  it('compares 5,000 routes in good time', () => {
+    const many = postureOf(
+      Array.from({ length: 5000 }, (_, at) => ({ ...rich.rows[at % 14]!, path: `/${at}` })),
+    )
+    const start = performance.now()
+    compareLocks(lockOf(many), lockOf(many))
+    expect(performance.now() - start).toBeLessThan(8000)
+  })
+})
