@@ -1,0 +1,154 @@
+import type { CallSite } from '../../core/call-site.js'
+import type { Finding } from '../model.js'
+
+interface Diagnosis {
+  readonly severity: Finding['severity']
+  readonly consequence: string
+  readonly remedy: string
+}
+
+/** All that the doctor can find. `docs/doctor.md` has a section for each; a test holds the two together. */
+export const DIAGNOSES = {
+  'trust-proxy-true': {
+    severity: 'error',
+    consequence:
+      'The leftmost X-Forwarded-For entry is believed, which the caller writes: it chooses its own address. The middlewares of this library refuse every request with 500 (trust_proxy_unsafe).',
+    remedy: "Give the number of proxies before this service: app.set('trust proxy', 1).",
+  },
+  'trust-proxy-loopback': {
+    severity: 'warning',
+    consequence:
+      'Whoever reaches this service from the same machine, a sidecar or a port-forward included, chooses its own address and may claim TLS.',
+    remedy:
+      "Give the number of proxies, app.set('trust proxy', 1), and see that the service can only be reached through them.",
+  },
+  'trust-proxy-wide': {
+    severity: 'warning',
+    consequence:
+      'A caller inside the trusted range chooses its own address and may claim TLS: limits by address do not hold for it.',
+    remedy: "Give the number of proxies, app.set('trust proxy', 1), or their own addresses.",
+  },
+  'trust-proxy-everyone': {
+    severity: 'error',
+    consequence: 'Every caller on the internet chooses its own address and may claim TLS.',
+    remedy: "Give the number of proxies, app.set('trust proxy', 1), or their own addresses.",
+  },
+  'trust-proxy-hops': {
+    severity: 'warning',
+    consequence:
+      'Where fewer proxies stand before the service than it counts, the caller writes the entry that is believed and chooses its own address.',
+    remedy: 'Count the proxies that append to X-Forwarded-For on the way of every request; give that number.',
+  },
+  'express-copies': {
+    severity: 'warning',
+    consequence:
+      'What one copy makes is foreign to the other: mounted applications cannot be looked into, and an update of one copy leaves the other as it was.',
+    remedy:
+      'Find them with "npm ls express router", then let all packages use one copy (npm dedupe, overrides).',
+  },
+  'secure-errors-missing': {
+    severity: 'error',
+    consequence:
+      "Refusals and faults go to Express's own error handler, which answers with HTML and, unless NODE_ENV is production, with the stack.",
+    remedy: 'Mount it last, for all paths: app.use(secureErrors()).',
+  },
+  'secure-errors-not-last': {
+    severity: 'error',
+    consequence:
+      'What fails behind it does not come back to it: Express, or an error handler behind it, answers in its place.',
+    remedy: 'Move app.use(secureErrors()) behind the last route, router and middleware.',
+  },
+  'guard-behind-route': {
+    severity: 'error',
+    consequence: 'Express takes what is mounted first: a request for these routes never meets the guard.',
+    remedy:
+      'Mount the guard before the routes, or put it into them. Where a route is for everybody, say so with publicRoute(reason).',
+  },
+  'body-parser-before-authentication': {
+    severity: 'warning',
+    consequence:
+      "Anybody's body is read and parsed before it is known who sends it. The limit of a parser cannot be seen from outside; it is 100 kB unless it was set.",
+    remedy: 'Put the parser into the routes that need it, behind the guards, with a limit of its own.',
+  },
+  'hsts-without-proven-tls': {
+    severity: 'note',
+    consequence:
+      'Strict-Transport-Security is sent only where the request is known to come over TLS. Behind a proxy that ends TLS it is never sent.',
+    remedy:
+      "Behind a proxy, app.set('trust proxy', 1); where this service ends TLS itself, nothing; else secureHeaders({ hsts: false }).",
+  },
+  'memory-store-with-workers': {
+    severity: 'warning',
+    consequence: 'Each process counts for itself: a caller gets the limit once from every one of them.',
+    remedy: 'Share the counts: rateLimit({ ..., store: redisStore(client) }).',
+  },
+  'report-mode-left-on': {
+    severity: 'warning',
+    consequence: 'The guard records what it would have refused, and refuses nobody.',
+    remedy: "Look through its records, then remove mode: 'report'.",
+  },
+  'secret-literal': {
+    severity: 'error',
+    consequence:
+      'Whoever can read the source has the secret, with every copy, fork and backup; it cannot be changed without a release.',
+    remedy: 'Take it from the environment or a secret store, and replace it where it is valid: it is known.',
+  },
+  'secret-in-settings': {
+    severity: 'warning',
+    consequence:
+      'Settings of an application are handed to every template as `settings`, and shown by whatever prints the application.',
+    remedy: 'Keep it in a variable of the module that needs it.',
+  },
+  'audit-missing': {
+    severity: 'warning',
+    consequence: 'Nobody can tell afterwards who was refused what.',
+    remedy: 'Mount it first: app.use(auditLog()).',
+  },
+  'not-found-missing': {
+    severity: 'note',
+    consequence:
+      "Paths and methods that do not exist are answered by Express's HTML page, and leave no decision in the record.",
+    remedy: 'Mount it behind the last route: app.use(notFound()).',
+  },
+  'x-powered-by': {
+    severity: 'note',
+    consequence: 'Every answer names the framework, which tells an attacker where to begin.',
+    remedy: "Mount secureHeaders() first, or app.disable('x-powered-by').",
+  },
+  'no-deny-by-default': {
+    severity: 'note',
+    consequence: 'A route that somebody adds without a guard is open.',
+    remedy: 'Call denyByDefault(app) right after express().',
+  },
+  'upgrade-unguarded': {
+    severity: 'warning',
+    consequence:
+      'An upgrade (WebSocket) goes past the application: none of its middlewares sees it, deny-by-default included.',
+    remedy: 'Authenticate in the listener, before the connection is accepted; see docs/own-guards.md.',
+  },
+} as const satisfies Readonly<Record<string, Diagnosis>>
+
+export type DiagnosisCode = keyof typeof DIAGNOSES
+
+interface About {
+  readonly where?: string | undefined
+  readonly site?: CallSite | undefined
+  /** @default what the catalogue says */
+  readonly severity?: Finding['severity'] | undefined
+}
+
+/** A finding whose place is still as the stack said it; `diagnose` makes it relative to the root. */
+export function found(code: DiagnosisCode, message: string, { where, site, severity }: About = {}): Finding {
+  const diagnosis: Diagnosis = DIAGNOSES[code]
+  return Object.freeze({
+    code,
+    severity: severity ?? diagnosis.severity,
+    message,
+    consequence: diagnosis.consequence,
+    remedy: diagnosis.remedy,
+    page: `docs/doctor.md#${code}`,
+    where,
+    file: site?.file,
+    line: site?.line,
+  })
+}

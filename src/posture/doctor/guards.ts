@@ -1,0 +1,69 @@
+import cluster from 'node:cluster'
+import { Server as TlsServer } from 'node:tls'
+import type { Finding } from '../model.js'
+import { found } from './catalogue.js'
+import { nameOf } from './chain.js'
+import { settingsOf, type Examined, type Station } from './examined.js'
+
+export function reportMode({ stations, environment }: Examined): readonly Finding[] {
+  const severity = environment['NODE_ENV'] === 'production' ? 'error' : 'warning'
+  return onceEach(stations, ({ about }) => about?.mode === 'report').map(({ about, ...station }) =>
+    found('report-mode-left-on', `${about?.kind ?? ''} "${about?.name ?? ''}" only reports.`, {
+      where: station.mounted === 'route' ? nameOf({ about, ...station }) : undefined,
+      site: about?.definedAt,
+      severity,
+    }),
+  )
+}
+
+export function memoryStores({ stations, environment }: Examined): readonly Finding[] {
+  const workers = workersOf(environment)
+  if (workers === undefined) return []
+  return onceEach(
+    stations,
+    ({ about }) => about?.kind === 'rateLimit' && about.facts['store'] === 'memory',
+  ).map(({ about }) =>
+    found('memory-store-with-workers', `rateLimit "${about?.name ?? ''}" counts in memory, and ${workers}.`, {
+      site: about?.definedAt,
+    }),
+  )
+}
+
+/** How one can tell that more than one process serves: Node.js's cluster, PM2, and what Heroku and others set. */
+function workersOf(environment: Examined['environment']): string | undefined {
+  const above = (name: string, least: number): boolean => Number(environment[name] ?? 0) > least
+  if (cluster.isWorker) return 'this process is a worker of a cluster'
+  if (above('WEB_CONCURRENCY', 1)) return 'WEB_CONCURRENCY asks for several processes'
+  if (above('instances', 1) || above('NODE_APP_INSTANCE', 0)) return 'PM2 runs several instances'
+  return undefined
+}
+
+/** `secureHeaders` sends HSTS over TLS only; without a proxy to believe, TLS is what this very process ends. */
+export function strictTransport({ application, stations, server }: Examined): readonly Finding[] {
+  const trust = settingsOf(application)['trust proxy']
+  const believesProxy = trust !== undefined && trust !== false && trust !== 0
+  const proves = stations.some(({ about }) => about?.kind === 'requireTls' || about?.kind === 'gateway')
+  if (believesProxy || proves || server instanceof TlsServer) return []
+  return onceEach(
+    stations,
+    ({ about }) => about?.kind === 'secureHeaders' && about.facts['hsts'] !== false,
+  ).map(({ about }) =>
+    found('hsts-without-proven-tls', "secureHeaders() has HSTS on, and 'trust proxy' names no proxy.", {
+      site: about?.definedAt,
+    }),
+  )
+}
+
+export function upgrades({ server }: Examined): readonly Finding[] {
+  const listeners = server?.listenerCount('upgrade') ?? 0
+  if (listeners === 0) return []
+  return [found('upgrade-unguarded', "The server has a listener for 'upgrade'.")]
+}
+
+/** Each guard once, however often it is mounted. */
+function onceEach(stations: readonly Station[], isMeant: (station: Station) => boolean): readonly Station[] {
+  const first = new Map<unknown, Station>()
+  for (const station of stations)
+    if (isMeant(station) && !first.has(station.handle)) first.set(station.handle, station)
+  return [...first.values()]
+}

@@ -1,0 +1,478 @@
+import { readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from '@jest/globals'
+import express, { type Express } from 'express'
+import { auditLog } from '../../src/audit/audit-log.js'
+import { principalFrom } from '../../src/authentication/principal-from.js'
+import { publicRoute } from '../../src/authentication/public-route.js'
+import { requireScopes } from '../../src/authorization/require-scopes.js'
+import { markDenyByDefault } from '../../src/core/deny-by-default.js'
+import { noteApplication, stackOf } from '../../src/core/router.js'
+import { notFound } from '../../src/errors/not-found.js'
+import { secureErrors } from '../../src/errors/secure-errors.js'
+import { ADVICE } from '../../src/posture/findings/advice.js'
+import { DIAGNOSES } from '../../src/posture/doctor/catalogue.js'
+import { diagnose, doctor, type DiagnoseOptions } from '../../src/posture/doctor.js'
+import { memoryStore } from '../../src/stores/memory.js'
+import { rateLimit } from '../../src/traffic/rate-limit.js'
+import { secureHeaders } from '../../src/transport/secure-headers.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+// Nothing of the machine that runs the tests.
+const PLAIN: DiagnoseOptions = { environment: {}, loadedFiles: [] }
+const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const authenticated = () => principalFrom(() => undefined, { name: 'session' })
+const handler = (_req: unknown, res: { end: () => void }) => {
+  res.end()
+}
+
+/** An application that nothing can be said against, but for what a test does to it. */
+function sound(
+  mount: (app: Express) => void = routes,
+  last: (app: Express) => void = () => undefined,
+): Express {
+  const app = express()
+  markDenyByDefault(app, { strict: true })
+  app.use(auditLog({ logger }))
+  app.use(secureHeaders({ hsts: false }))
+  app.get('/health', publicRoute('liveness probe'), handler)
+  mount(app)
+  app.use(notFound())
+  app.use(secureErrors())
+  last(app)
+  return app
+}
+
+function routes(app: Express): void {
+  app.use(authenticated())
+  app.post('/orders', requireScopes('orders:write'), express.json(), handler)
+}
+
+const codesOf = (app: Express, options: DiagnoseOptions = {}) =>
+  diagnose(app, { ...PLAIN, ...options }).map(({ code }) => code)
+
+const trusting = (setting: unknown) =>
+  sound((app) => {
+    app.set('trust proxy', setting)
+    routes(app)
+  })
+
+function source(text: string): DiagnoseOptions {
+  const file = join(folder, 'app.js')
+  writeFileSync(file, text)
+  return { root: folder, source: 'app.js' }
+}
+
+const limited = (options: { store?: ReturnType<typeof memoryStore> } = {}) =>
+  sound((app) => {
+    app.use(rateLimit({ name: 'doctor', limit: 1, windowSeconds: 1, by: 'address', ...options }))
+    routes(app)
+  })
+
+describe('a sound application', () => {
+  it('has no finding', () => {
+    expect(diagnose(sound(), PLAIN)).toEqual([])
+  })
+
+  it('has none either with everything that must not be mistaken for a fault', () => {
+    const api = express.Router()
+    api.use(authenticated(), express.json())
+    api.get('/a', handler)
+    const app = sound((app) => {
+      app.set('trust proxy', 1)
+      app.use(secureHeaders())
+      app.use('/api', api)
+      app.get('/own', authenticated(), express.json(), handler)
+      app.use('/admin', authenticated())
+      app.use(authenticated())
+      app.use(express.json())
+      app.get('/late', handler)
+    })
+    expect(codesOf(app, { environment: { WEB_CONCURRENCY: '4', NODE_APP_INSTANCE: '0' } })).toEqual([])
+  })
+})
+
+describe('each diagnosis', () => {
+  const unused = new Set<string>(Object.keys(DIAGNOSES))
+  afterAll(() => {
+    expect([...unused]).toEqual([])
+  })
+
+  const cases: readonly (readonly [keyof typeof DIAGNOSES, string, () => Express, DiagnoseOptions?])[] = [
+    ['trust-proxy-true', 'true', () => trusting(true)],
+    ['trust-proxy-loopback', 'the word', () => trusting('loopback')],
+    ['trust-proxy-loopback', 'the range', () => trusting(['127.0.0.0/8'])],
+    ['trust-proxy-loopback', 'the address', () => trusting('::1')],
+    ['trust-proxy-wide', 'the word', () => trusting('uniquelocal')],
+    ['trust-proxy-wide', 'a range of callers', () => trusting('10.0.0.0/8')],
+    ['trust-proxy-everyone', 'two halves', () => trusting('0.0.0.0/1, 128.0.0.0/1')],
+    ['trust-proxy-everyone', 'IPv6', () => trusting('::/1')],
+    ['trust-proxy-everyone', 'a function', () => trusting(() => true)],
+    ['trust-proxy-hops', 'a count', () => trusting(20)],
+    [
+      'secure-errors-missing',
+      'none',
+      () => {
+        const app = express()
+        markDenyByDefault(app, { strict: true })
+        app.use(auditLog({ logger }), secureHeaders({ hsts: false }))
+        routes(app)
+        app.use(notFound())
+        return app
+      },
+    ],
+    ['secure-errors-not-last', 'a route behind', () => sound(routes, (app) => app.get('/late', handler))],
+    [
+      'secure-errors-not-last',
+      'an error handler behind',
+      () =>
+        sound(routes, (app) =>
+          app.use((_error: unknown, _req: unknown, _res: unknown, next: () => void) => {
+            next()
+          }),
+        ),
+    ],
+    [
+      'guard-behind-route',
+      'authentication',
+      () =>
+        sound((app) => {
+          app.get('/orders', handler)
+          app.use(authenticated())
+        }),
+    ],
+    [
+      'guard-behind-route',
+      'on a path, with scopes',
+      () =>
+        sound((app) => {
+          app.use(authenticated())
+          app.get('/admin/users', handler)
+          app.use('/admin', requireScopes('admin'))
+        }),
+    ],
+    [
+      'body-parser-before-authentication',
+      'for all',
+      () =>
+        sound((app) => {
+          app.use(express.urlencoded({ extended: false }))
+          routes(app)
+        }),
+    ],
+    [
+      'body-parser-before-authentication',
+      'in one route',
+      () =>
+        sound((app) => {
+          app.post('/orders', express.raw(), authenticated(), handler)
+        }),
+    ],
+    [
+      'hsts-without-proven-tls',
+      'no proxy',
+      () =>
+        sound((app) => {
+          app.use(secureHeaders())
+          routes(app)
+        }),
+    ],
+    ['memory-store-with-workers', 'by default', () => limited(), { environment: { WEB_CONCURRENCY: '2' } }],
+    [
+      'memory-store-with-workers',
+      'in PM2',
+      () => limited({ store: memoryStore() }),
+      { environment: { NODE_APP_INSTANCE: '3' } },
+    ],
+    [
+      'report-mode-left-on',
+      'scopes',
+      () =>
+        sound((app) => {
+          app.use(authenticated())
+          app.get('/orders', requireScopes({ all: ['orders:read'], mode: 'report' }), handler)
+        }),
+    ],
+    ['secret-literal', 'a name', () => sound(), source("const a = { sessionSecret: 'keyboard cat' }")],
+    [
+      'secret-in-settings',
+      'a setting',
+      () =>
+        sound((app) => {
+          app.set('jwt secret', 'hunter2-hunter2')
+          routes(app)
+        }),
+    ],
+    [
+      'upgrade-unguarded',
+      'a listener',
+      () => sound(),
+      { server: createServer().on('upgrade', () => undefined) },
+    ],
+    ['no-deny-by-default', 'none', () => without('mark')],
+    ['audit-missing', 'none', () => without('audit')],
+    ['not-found-missing', 'none', () => without('notFound')],
+    ['x-powered-by', 'none', () => without('headers')],
+    [
+      'express-copies',
+      'a router of another copy',
+      () =>
+        sound((app) => {
+          const api = otherExpress().Router()
+          api.get('/a', authenticated() as never, handler as never)
+          app.use('/api', api)
+          routes(app)
+        }),
+    ],
+  ]
+
+  it.each(cases)('%s: %s', (code, _how, make, ...options) => {
+    unused.delete(code)
+    expect(codesOf(make(), ...options)).toEqual([code])
+  })
+
+  /** The version of Express that this run does not test. */
+  function otherExpress(): typeof express {
+    const isExpress4 = 'lazyrouter' in express.application
+    return createRequire(join(process.cwd(), 'any.js'))(isExpress4 ? 'express/lib/express.js' : 'express4')
+  }
+
+  function without(part: 'mark' | 'audit' | 'notFound' | 'headers'): Express {
+    const app = express()
+    if (part !== 'mark') markDenyByDefault(app, { strict: true })
+    if (part !== 'audit') app.use(auditLog({ logger }))
+    if (part !== 'headers') app.use(secureHeaders({ hsts: false }))
+    routes(app)
+    if (part !== 'notFound') app.use(notFound())
+    app.use(secureErrors())
+    return app
+  }
+})
+
+describe('trust proxy', () => {
+  it.each([[false], [0], [1], [5], ['203.0.113.9'], [() => false], [(_a: string, hop: number) => hop < 2]])(
+    'says nothing against %p',
+    (setting) => {
+      expect(codesOf(trusting(setting))).toEqual([])
+    },
+  )
+
+  it('survives a function that throws', () => {
+    const setting = () => {
+      throw new Error('no')
+    }
+    expect(codesOf(trusting(setting))).toEqual([])
+  })
+
+  it('looks at a mounted application that can be seen', () => {
+    const admin = express()
+    const app = sound((app) => {
+      routes(app)
+      app.use('/admin', admin)
+      const layer = stackOf(app).at(-1)
+      noteApplication(layer!.handle!, admin)
+    })
+    admin.set('trust proxy', true)
+    expect(diagnose(app, PLAIN)).toMatchObject([
+      { code: 'trust-proxy-true', where: expect.stringContaining('application at') },
+    ])
+  })
+})
+
+describe('the order', () => {
+  it('names the first routes that a guard does not reach, and how many more', () => {
+    const app = sound((app) => {
+      for (const name of ['a', 'b', 'c', 'd', 'e']) app.get(`/${name}`, handler)
+      app.use(authenticated())
+    })
+    const [finding] = diagnose(app, { ...PLAIN, root: process.cwd() })
+    expect(finding?.message).toBe('principalFrom "session" stands behind GET /a, GET /b, GET /c and 2 more.')
+    expect(finding).toMatchObject({
+      where: 'GET /a',
+      file: 'test/posture/doctor.test.ts',
+      line: expect.any(Number),
+    })
+  })
+
+  it('says that secureErrors on a path is none for the others', () => {
+    const app = express()
+    markDenyByDefault(app, { strict: true })
+    app.use(auditLog({ logger }), secureHeaders({ hsts: false }))
+    routes(app)
+    app.use('/api', secureErrors())
+    app.use(notFound())
+    expect(codesOf(app)).toEqual(['secure-errors-missing'])
+  })
+
+  it('takes a mere error handler behind secureErrors for less than a route there', () => {
+    const late = sound(routes, (app) => app.get('/late', handler))
+    expect(diagnose(late, PLAIN)[0]?.severity).toBe('error')
+    const extra = (_error: unknown, _req: unknown, _res: unknown, _next: unknown): void => undefined
+    expect(
+      diagnose(
+        sound(routes, (app) => app.use(extra)),
+        PLAIN,
+      )[0]?.severity,
+    ).toBe('warning')
+  })
+
+  it('ends with a router that is mounted on itself', () => {
+    const router = express.Router()
+    router.use(router)
+    router.use('/again', router)
+    expect(codesOf(sound((app) => app.use(router)))).toEqual([])
+  })
+
+  it('looks through 5,000 routes in less than two seconds', () => {
+    const app = sound((app) => {
+      for (let index = 0; index < 5000; index += 1)
+        app.post(`/r${index}`, authenticated(), express.json(), handler)
+      app.use(authenticated())
+    })
+    const started = performance.now()
+    expect(codesOf(app)).toEqual([])
+    expect(performance.now() - started).toBeLessThan(2000)
+  }, 20_000)
+})
+
+describe('secrets', () => {
+  const found = (text: string) => diagnose(sound(), { ...PLAIN, ...source(text) })
+
+  it.each([
+    ['a PEM key', 'const k = `-----BEGIN RSA PRIVATE KEY-----\nSENTINELsentinel\n`'],
+    ['a PKCS 8 key', 'const k = `-----BEGIN PRIVATE KEY-----SENTINEL`'],
+    ['a JWK', `const k = { kty: 'OKP', d: 'SENTINEL${'a'.repeat(40)}' }`],
+    ['a key of AWS', "const k = 'AKIAIOSFODNN7EXAMPLE' // SENTINEL"],
+    ['a token', "const t = 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.SENTINEL1'"],
+    ['a URL with a password', "connect('postgres://app:SENTINEL@db/orders')"],
+    ['client_secret', "fetch(url, { body: 'grant_type=x&client_secret=SENTINEL' })"],
+    ['a property', "  clientSecret: 'SENTINEL',"],
+    ['a quoted property', `  "client-secret": "SENTINEL",`],
+    ['a variable', 'const PASSWORD = `SENTINEL`'],
+    ['a setting', "app.set('session secret', 'SENTINEL')"],
+    ['an API key', "const API_KEY = 'SENTINEL0123456789'"],
+  ])('finds %s and does not show it', (_what, text) => {
+    const findings = found(`// first line\n${text}`)
+    expect(findings).toMatchObject([{ code: 'secret-literal', file: 'app.js', line: 2 }])
+    expect(JSON.stringify(findings)).not.toMatch(/SENTINEL|AKIA|eyJ/)
+  })
+
+  it.each([
+    ['the environment', 'const secret = process.env.SESSION_SECRET'],
+    ['a template', 'const url = `postgres://app:${process.env.PASSWORD}@db/orders`'],
+    ['the name of a variable', "const secretName = 'SESSION_SECRET'"],
+    ['the name of a header', "const apiKeyHeader = 'x-api-key-1234567'"],
+    ['the name of a header as key', "apiKey: 'x-api-key'"],
+    ['a public key', '-----BEGIN PUBLIC KEY-----'],
+    ['a scope', "requireScopes('tokens:write')"],
+    ['a URL', "issuer: 'https://id.example:8443/a@b'"],
+    ['something short', "secret: 'abc'"],
+  ])('says nothing against %s', (_what, text) => {
+    expect(found(text)).toEqual([])
+  })
+
+  it('costs little on a line and a file without end', () => {
+    const started = performance.now()
+    expect(found(`secret${' '.repeat(2_000_000)}`)).toEqual([])
+    expect(found(`${'secret-'.repeat(200)}\n`.repeat(700))).toEqual([])
+    expect(performance.now() - started).toBeLessThan(1500)
+  })
+
+  it('lists at most twenty, and none where the file is not there', () => {
+    expect(found("secret: 'aaaaaaaaaa'\n".repeat(100))).toHaveLength(20)
+    expect(diagnose(sound(), { ...PLAIN, root: folder, source: 'missing.js' })).toEqual([])
+  })
+})
+
+describe('copies of Express', () => {
+  it('lists those that were loaded, by version and folder', () => {
+    const folderOf = (name: string) => join(process.cwd(), 'node_modules', name, 'lib', 'express.js')
+    const loadedFiles = [
+      folderOf('express'),
+      folderOf('express4'),
+      '/no/such/lib/express.js',
+      '/lib/express.js',
+    ]
+    const [finding] = diagnose(sound(), { ...PLAIN, loadedFiles })
+    expect(finding?.code).toBe('express-copies')
+    expect(finding?.message).toMatch(/^2 copies of Express are loaded: 5\.\S+ \(.*\), 4\.\S+ \(.*\)\.$/)
+  })
+})
+
+describe('HSTS', () => {
+  const app = () =>
+    sound((app) => {
+      app.use(secureHeaders())
+      routes(app)
+    })
+
+  it('needs no proxy where the service ends TLS itself', () => {
+    expect(codesOf(app(), { server: createTlsServer() })).toEqual([])
+    expect(codesOf(app(), { server: createServer() })).toEqual(['hsts-without-proven-tls'])
+  })
+})
+
+describe('report mode', () => {
+  it('is an error in production', () => {
+    const app = sound((app) => {
+      app.use(authenticated(), requireScopes({ all: ['a'], name: 'try-out', mode: 'report' }))
+      app.get('/orders', handler)
+    })
+    expect(diagnose(app, PLAIN)[0]?.severity).toBe('warning')
+    const [finding] = diagnose(app, { ...PLAIN, environment: { NODE_ENV: 'production' } })
+    expect(finding).toMatchObject({ severity: 'error', message: 'requireScopes "try-out" only reports.' })
+  })
+})
+
+describe('doctor', () => {
+  it('hands each finding to log, the worst first, and answers them', () => {
+    const heard: string[] = []
+    const findings = doctor(express(), { ...PLAIN, log: ({ severity }) => heard.push(severity) })
+    expect(heard).toEqual(findings.map(({ severity }) => severity))
+    expect(heard[0]).toBe('error')
+    expect(heard.at(-1)).toBe('note')
+  })
+
+  it('throws where an error was found and it is asked to, after it has told', () => {
+    const heard: string[] = []
+    const log = ({ code }: { code: string }) => heard.push(code)
+    expect(() => doctor(express(), { ...PLAIN, fail: true, log })).toThrow(/^doctor: .*secure-errors-missing/)
+    expect(heard).toContain('secure-errors-missing')
+    expect(doctor(without404(), { ...PLAIN, fail: true, log }).map(({ code }) => code)).toEqual([
+      'not-found-missing',
+    ])
+  })
+
+  function without404(): Express {
+    const app = express()
+    markDenyByDefault(app, { strict: true })
+    app.use(auditLog({ logger }), secureHeaders({ hsts: false }), secureErrors())
+    return app
+  }
+
+  it('refuses what is no application, and options it does not know', () => {
+    expect(() => doctor({})).toThrow(
+      new TypeError('diagnose: application must be an Express application, got an object'),
+    )
+    expect(() => doctor(express(), { fial: true } as never)).toThrow(/Did you mean fail\?/)
+    expect(() => diagnose(express(), { fail: true } as never)).toThrow(TypeError)
+    expect(() => diagnose(express(), { loadedFiles: 'all' } as never)).toThrow(TypeError)
+  })
+})
+
+describe('the page of findings', () => {
+  it('has a section for each code, and each finding names it', () => {
+    const page = readFileSync(join(process.cwd(), 'docs/doctor.md'), 'utf8')
+    for (const code of [...Object.keys(DIAGNOSES), ...Object.keys(ADVICE)])
+      expect(page).toContain(`\n### ${code}\n`)
+    for (const { code, page: link } of diagnose(express(), PLAIN)) expect(link).toBe(`docs/doctor.md#${code}`)
+  })
+})
