@@ -34,10 +34,17 @@ const TOKEN_LIFETIME_SECONDS = 3600
  * @param {object} options
  * @param {string} options.issuer the authorization server, as it stands in the `iss` claim
  * @param {string} options.audience this service, as it stands in the `aud` claim
+ * @param {number} [options.proxies] how many proxies of yours stand in front of it; they say who the caller is
  * @param {string} [options.shopOrigin] the web page that may call this service from a browser
  * @param {import('express-bulwark').AuditLogger} [options.logger] where audit records go; standard output by default
  */
-export function createService({ issuer, audience, shopOrigin = 'https://shop.example', logger }) {
+export function createService({
+  issuer,
+  audience,
+  proxies = 0,
+  shopOrigin = 'https://shop.example',
+  logger,
+}) {
   const audit = auditLog({ logger })
   const perAddress = rateLimit({ name: 'per-address', limit: 300, windowSeconds: 60, by: 'address' })
   // Whatever the authorization server says: a token that is good for longer is not accepted here.
@@ -57,6 +64,7 @@ export function createService({ issuer, audience, shopOrigin = 'https://shop.exa
   const app = express()
   // A route that nobody decided about is refused, whoever adds it.
   denyByDefault(app)
+  if (proxies > 0) app.set('trust proxy', proxies)
 
   app.use(audit)
   app.use(secureHeaders())
