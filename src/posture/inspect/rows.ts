@@ -1,0 +1,124 @@
+import { neutralise } from '../../core/text.js'
+import type { PostureFault, PostureRow, Proof } from '../model.js'
+import { labelOf, type Evidence, type Passed } from './evidence.js'
+import type { GuardWriter } from './facts.js'
+import { isKnownByName, isNamedLikeBodyParser } from './known-handlers.js'
+
+/** What a row says besides what was found out about its way. */
+export interface RowSubject {
+  readonly kind: PostureRow['kind']
+  readonly method: string
+  readonly path: string
+  readonly handle: unknown
+  readonly handler: string | undefined
+  /** Why nothing can be said of it, where that is so. */
+  readonly isUnknownBecause?: string
+}
+
+// A bound for absurd applications: a report is for reading.
+const MAX_GUARDS = 200
+
+/** Those that ask who the caller is, and answer 500 where nobody looked. */
+const NEED_PRINCIPAL = new Set([
+  'authorize',
+  'forbidTogether',
+  'requireClaims',
+  'requireResource',
+  'requireRoles',
+  'requireScopes',
+  'requireService',
+  'requireTenant',
+])
+
+export function rowOf(
+  subject: RowSubject,
+  evidence: Evidence,
+  deniesByDefault: boolean,
+  writer: GuardWriter,
+): PostureRow {
+  const { kind, method, path, handler } = subject
+  const [proof, why] = conclude(subject, evidence, deniesByDefault)
+  return {
+    kind,
+    method,
+    path,
+    proof,
+    why: neutralise(why, 500),
+    refusedByDefault: deniesByDefault && kind === 'route' && (proof === 'open' || proof === 'unknown'),
+    guards: evidence.passed.slice(0, MAX_GUARDS).map((passed) => writer.write(passed)),
+    faults: faultsOf(subject, evidence, proof),
+    handler: handler === undefined ? undefined : neutralise(handler, 100),
+  }
+}
+
+function conclude(
+  { kind, handle, isUnknownBecause }: RowSubject,
+  evidence: Evidence,
+  deniesByDefault: boolean,
+): readonly [Proof, string] {
+  const { guarded, optional, publicReason, doubts } = evidence
+  if (guarded !== undefined) return ['guarded', guarded]
+  if (kind === 'route' && publicReason !== undefined) return ['public', publicReason]
+  const doubted = doubts.slice(0, 3).join('; ')
+  if (isUnknownBecause !== undefined)
+    return ['unknown', [isUnknownBecause, doubted].filter(Boolean).join('; ')]
+  if (kind === 'handler') return concludeHandler(handle, evidence, deniesByDefault)
+  if (doubted !== '') return ['unknown', doubted]
+  if (optional !== undefined) return ['optional', optional]
+  return ['open', 'nothing of this library authenticates the caller']
+}
+
+function concludeHandler(
+  handle: unknown,
+  { optional, doubts }: Evidence,
+  deniesByDefault: boolean,
+): readonly [Proof, string] {
+  if (deniesByDefault)
+    return ['held', 'deny-by-default holds its answer back until somebody was authenticated']
+  if (isKnownByName(handle))
+    return ['known', 'it has the name of a middleware that passes requests on; a name proves nothing']
+  if (doubts.length > 0) return ['unknown', doubts.slice(0, 3).join('; ')]
+  if (optional !== undefined) return ['optional', optional]
+  return ['unknown', 'nothing authenticates before it, and whether it answers cannot be seen']
+}
+
+function faultsOf({ kind, handle }: RowSubject, evidence: Evidence, proof: Proof): readonly PostureFault[] {
+  const { passed, publicReason, doubts } = evidence
+  const faults = new Map(evidence.faults.map((fault) => [fault.code, fault]))
+  const add = (code: string, message: string): void => void faults.set(code, { code, message })
+  // Nothing that comes later would help: these say themselves what is so.
+  if (proof === 'guarded' || proof === 'public') faults.delete('guard_after_route')
+  if (kind === 'handler') {
+    if (faults.delete('guard_after_route') && isNamedLikeBodyParser(handle))
+      add('body_parser_before_authentication', 'it parses the bodies of callers that nobody knows yet')
+  }
+  if (proof === 'guarded' && publicReason !== undefined)
+    add(
+      'public_behind_authentication',
+      'it says that it is public, and an authentication refuses anonymous callers',
+    )
+  const early = doubts.length > 0 ? undefined : earlyGuard(passed)
+  if (early !== undefined)
+    add(
+      'guard_order',
+      `${labelOf(early.about)} needs to know the caller, and no authentication runs before it`,
+    )
+  for (const [index, report] of reporting(passed).entries())
+    faults.set(`report_mode ${index}`, {
+      code: 'report_mode',
+      message: `${labelOf(report.about)} only reports`,
+    })
+  return [...faults.values()]
+}
+
+function earlyGuard(passed: readonly Passed[]): Passed | undefined {
+  const first = passed.findIndex(
+    ({ about }) => about.layer === 'authentication' && about.kind !== 'publicRoute',
+  )
+  const before = first === -1 ? passed : passed.slice(0, first)
+  return before.find(({ about }) => about.layer === 'authorization' && NEED_PRINCIPAL.has(about.kind))
+}
+
+function reporting(passed: readonly Passed[]): readonly Passed[] {
+  return passed.slice(0, MAX_GUARDS).filter(({ about }) => about.mode === 'report')
+}
