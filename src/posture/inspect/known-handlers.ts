@@ -16,7 +16,11 @@ const KNOWN = new Set([
 
 /** Whether a function is named like one that passes requests on. Its name proves nothing. */
 export function isKnownByName(handle: unknown): boolean {
-  return KNOWN.has(nameOf(handle) ?? '')
+  return isKnownName(nameOf(handle))
+}
+
+export function isKnownName(name = ''): boolean {
+  return KNOWN.has(name)
 }
 
 export function isNamedLikeBodyParser(handle: unknown): boolean {
