@@ -40,7 +40,7 @@ export default {
       displayName: 'express 5.1',
       moduleNameMapper: { ...sources, '^express$': 'express51' },
       testMatch: [
-        '<rootDir>/test/{authorization/deny-by-default,posture/truth,core/route,errors/not-found}.test.ts',
+        '<rootDir>/test/{authorization/deny-by-default,posture/truth,errors/not-found}.test.ts',
       ],
     },
   ],
