@@ -39,9 +39,7 @@ export default {
       ...shared,
       displayName: 'express 5.1',
       moduleNameMapper: { ...sources, '^express$': 'express51' },
-      testMatch: [
-        '<rootDir>/test/{authorization/deny-by-default,posture/truth,errors/not-found}.test.ts',
-      ],
+      testMatch: ['<rootDir>/test/{authorization/deny-by-default,posture/truth,errors/not-found}.test.ts'],
     },
   ],
 
