@@ -6,6 +6,7 @@ export {
   type AuthenticationState,
   type Observer,
   type RequestContext,
+  type WritableContext,
 } from './core/context.js'
 export type { PassReason, ProblemCode, Reason, RefusalReason } from './core/catalogue.js'
 export type { Client } from './core/client.js'

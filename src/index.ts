@@ -80,6 +80,7 @@ export {
   type Reason,
   type RefusalReason,
   type RequestContext,
+  type WritableContext,
   type SharedStore,
   type StandardSchema,
   type Stateful,

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { contextOf } from '../core/context.js'
 import { denyByDefaultOf, markDenyByDefault } from '../core/deny-by-default.js'
 import type { Next } from '../core/guard.js'
-import { guardMetadataOf } from '../core/metadata.js'
+import { guardMetadataOf, isAuthentication } from '../core/metadata.js'
 import { callback, checkOptions, flag, listOf, misuse } from '../core/options.js'
-import { isApplication, routerOf, stackOf } from '../core/router.js'
-import { ResponseHold } from './deny-by-default/hold.js'
+import { isApplication, isRouter, routerOf, stackOf } from '../core/router.js'
+import { holdResponse } from './deny-by-default/hold.js'
 import { Passage } from './deny-by-default/passage.js'
 import { Watch } from './deny-by-default/watch.js'
 
@@ -38,11 +38,16 @@ export interface DenyByDefaultOptions {
  * `strict`, where a handler is mounted that would run before authentication.
  */
 export function denyByDefault(app: object, options: DenyByDefaultOptions = {}): void {
-  if (!isApplication(app)) throw misuse('denyByDefault', 'app', 'an Express application', app)
+  if (!isApplication(app))
+    throw misuse('denyByDefault', 'app', `an Express application${isRouter(app) ? ', no Router' : ''}`, app)
   if (denyByDefaultOf(app) !== undefined)
-    throw misuse('denyByDefault', 'app', 'guarded once only', 'an application that is')
+    throw new TypeError('denyByDefault: was already called for this application')
   checkOptions('denyByDefault', options, { strict: flag, passing: listOf(callback) })
   const { strict = false } = options
+  if (options.passing !== undefined && !strict)
+    throw new TypeError(
+      'denyByDefault: passing is for strict: true; without it handlers outside any route run',
+    )
   const passing = new Set<unknown>(options.passing)
   const watch = new Watch((handle) => !strict || passing.has(handle))
   markDenyByDefault(app, { strict })
@@ -57,18 +62,26 @@ type Entrance = object & { handle: (req: IncomingMessage, res: ServerResponse, n
 function guardEntrance(app: Entrance, watch: Watch): void {
   const { handle } = app
   app.handle = function guardedHandle(req, res, next) {
-    if (watch.passageOf(req) !== undefined) return handle.call(app, req, res, next)
+    const before = watch.passageOf(req)
+    if (before !== undefined) {
+      const leave = before.enter(undefined)
+      if (next === undefined) return handle.call(app, req, res)
+      return handle.call(app, req, res, (error) => {
+        leave()
+        next(error)
+      })
+    }
     const router = routerOf(app)
     const passage = new Passage(req, res, router)
     // Nothing was ever mounted: Express itself answers 404.
     if (router === undefined) passage.release()
     watch.begin(passage)
-    const hold = new ResponseHold(passage, requestIdOf)
+    const letGo = holdResponse(passage, requestIdOf)
     if (next === undefined) return handle.call(app, req, res)
     return handle.call(app, req, res, (error) => {
       // What the outer application does with it is not this one's to decide.
       watch.end(passage)
-      hold.lift()
+      letGo()
       next(error)
     })
   }
@@ -84,19 +97,19 @@ function requestIdOf({ req }: Passage): string {
 
 /** With `strict`, what is mounted by `use` is ours, or a router, or an error handler, or behind authentication, or vouched for. */
 function refuseOpenHandler(app: object, handle: unknown, passing: ReadonlySet<unknown>): void {
-  const { length, stack } = handle as { readonly length: number; readonly stack?: unknown }
-  if (length === 4 || Array.isArray(stack) || isApplication(handle) || passing.has(handle)) return
+  const { length } = handle as { readonly length: number }
+  if (length === 4 || isRouter(handle) || isApplication(handle) || passing.has(handle)) return
   if (guardMetadataOf(handle) !== undefined || hasAuthentication(app)) return
   const name = (handle as { readonly name: string }).name
   throw new TypeError(
     `denyByDefault: strict: handler "${name === '' ? 'anonymous' : name}" is mounted before authentication; ` +
-      'mount it in a route, mount it after authenticate(), or name it in "passing"',
+      'mount it in a route, mount it after authenticate(), or give this very function in "passing"',
   )
 }
 
 function hasAuthentication(app: object): boolean {
   return stackOf(app).some((layer) => {
     const metadata = layer.route === undefined ? guardMetadataOf(layer.handle) : undefined
-    return metadata?.layer === 'authentication' && metadata.kind !== 'publicRoute'
+    return metadata !== undefined && isAuthentication(metadata)
   })
 }

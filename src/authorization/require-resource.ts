@@ -62,6 +62,8 @@ export function requireResource<T extends object, R extends IncomingMessage = In
     mode,
     facts: { hidden },
     check(req, context) {
+      // Of an object that other parameters named: this run may refuse, and only report it.
+      context.dropInput(guard)
       const principal = requirePrincipal(context)
       // Whatever Express has made of it by now.
       const found = load(req as R)

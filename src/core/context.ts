@@ -144,6 +144,10 @@ class Context implements WritableContext {
     this.#input.set(guard, value)
   }
 
+  dropInput(guard: object): void {
+    this.#input?.delete(guard)
+  }
+
   inputOf(guard: object): unknown {
     if (this.#input?.has(guard) !== true) {
       throw new SecurityProblem('guard_order', {

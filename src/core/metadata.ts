@@ -43,10 +43,9 @@ export function guardMetadataOf(middleware: unknown): GuardMetadata | undefined 
   return metadata?.fn === middleware ? metadata : undefined
 }
 
-/** Whether a function carries the description of another one: something wrapped a middleware and copied what it had. */
-export function isWrapped(middleware: unknown): boolean {
-  const metadata = claimedMetadataOf(middleware)
-  return metadata !== undefined && metadata.fn !== middleware
+/** Whether a middleware finds out who the caller is. `publicRoute` is of the same layer, and finds out nothing. */
+export function isAuthentication(about: Pick<GuardMetadata, 'layer' | 'kind'>): boolean {
+  return about.layer === 'authentication' && about.kind !== 'publicRoute'
 }
 
 /**

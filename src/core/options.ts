@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http'
 import { neutralise } from './text.js'
 
 /** What one option must be. `undefined` is always "not given"; a rule made `required` refuses it. */
@@ -71,6 +72,10 @@ export function checkOptions(
   aliases: Readonly<Record<string, string>> = {},
 ): void {
   if (!record.holds(options)) throw misuse(middleware, 'options', 'an object', options)
+  if (options instanceof IncomingMessage)
+    throw new TypeError(
+      `${middleware}: got a request as its options: mount it called, app.use(${middleware}(...))`,
+    )
   const given = options as Readonly<Record<string, unknown>>
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(rules, name))
@@ -118,7 +123,8 @@ function unknownOption(
   return `${middleware}: unknown option "${neutralise(name, 60)}".${hint} Known options: ${known.join(', ')}.`
 }
 
-function nearest(name: string, known: readonly string[]): string | undefined {
+/** The word that was probably meant: the nearest one, if it is near at all. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .toSorted((a, b) => a.distance - b.distance)

@@ -54,6 +54,8 @@ export interface WritableContext extends RequestContext {
   /** Adds an observer; with `replay` it is told of the decisions so far. */
   observe(observer: Observer, replay?: boolean): void
   setInput(guard: object, value: unknown): void
+  /** Takes back what an earlier run of the same guard had accepted. */
+  dropInput(guard: object): void
   inputOf(guard: object): unknown
   /** Keeps the current route, before Express takes it off the request again. */
   noteRoute(): string

@@ -73,6 +73,13 @@ export function isApplication(handle: unknown): handle is object {
   return typeof handle === 'function' && typeof inner === 'function' && typeof set === 'function'
 }
 
+/** Whether a function is a router of Express: others (connect's) have a stack too, of another kind. */
+export function isRouter(handle: unknown): handle is object {
+  if (typeof handle !== 'function' || isApplication(handle)) return false
+  const { stack, param, route } = handle as { stack?: unknown; param?: unknown; route?: unknown }
+  return Array.isArray(stack) && typeof param === 'function' && typeof route === 'function'
+}
+
 /** Whether a layer is an application that Express hides: its routes cannot be seen. */
 export function isHiddenApplication(layer: RouterLayer): boolean {
   return layer.handle?.name === 'mounted_app' && applicationOf(layer) === undefined

@@ -11,7 +11,10 @@ import { allowedMethods } from './not-found/allowed-methods.js'
  *
  * Without it Express answers such requests itself, with an HTML page that repeats the path.
  */
-export function notFound(): Guard {
+export function notFound(...given: readonly never[]): Guard {
+  // Mounted without being called, it would answer nobody.
+  if (given.length > 0)
+    throw new TypeError('notFound: takes no options; mount it called: app.use(notFound())')
   const middleware: Guard = function notFoundMiddleware(req, _res, next) {
     const methods = allowedMethods(req)
     const problem =

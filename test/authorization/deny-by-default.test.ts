@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { ServerResponse, createServer } from 'node:http'
+import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import { describe, expect, it, jest } from '@jest/globals'
 import cors from 'cors'
@@ -248,13 +248,75 @@ describe('applications in applications', () => {
     expect(handle).not.toHaveBeenCalled()
   })
 
-  it('mounted before are not seen, and nothing of their answer leaves', async () => {
+  it('mounted before cannot be seen, and are not run', async () => {
+    const handle = handler()
     const inner = express()
-    inner.get('/x', handler())
+    inner.get('/x', handle)
     const app = express()
     app.use('/in', inner)
     denyByDefault(app)
     await expectRefused(app, '/in/x')
+    expect(handle).not.toHaveBeenCalled()
+  })
+
+  it('assembled from the inside out cannot be seen, and are not run before a decision', async () => {
+    const handle = handler()
+    const [outer, inner] = [express(), express()]
+    inner.post('/pay', handle)
+    outer.use('/v1', inner)
+    const app = guarded((whole) => {
+      whole.use('/api', outer)
+      whole.use(signedIn())
+      whole.use('/later', outer)
+    })
+    await expectRefused(app, '/api/v1/pay', 'post')
+    expect(handle).not.toHaveBeenCalled()
+    expect((await request(app).post('/later/v1/pay').set('x-user', 'ada')).status).toBe(200)
+  })
+
+  it('may be guarded themselves, one inside the other and one after the other', async () => {
+    const inner = guarded((own) => {
+      own.get('/open', publicRoute('inner'), handler())
+      own.get('/x', handler())
+    })
+    const app = guarded((outer) => {
+      outer.use('/in', inner)
+      outer.get('/open', publicRoute('outer'), handler())
+      outer.use(signedIn())
+      outer.get('/after', handler())
+    })
+    await expectRefused(app, '/in/x')
+    for (const path of ['/in/open', '/open']) expect((await request(app).get(path)).body.secret).toBe(SECRET)
+    expect((await request(app).get('/after').set('x-user', 'ada')).status).toBe(200)
+
+    const [first, second] = [express(), express()]
+    denyByDefault(first)
+    first.use((_req, res, next) => {
+      const end = res.end.bind(res)
+      res.end = ((...given: Parameters<typeof end>) => end(...given)) as typeof res.end
+      next()
+    })
+    denyByDefault(second)
+    second.get('/open', publicRoute('second'), handler())
+    second.use(handler())
+    const both = express().use(first, second)
+    expect((await request(both).get('/open')).body.secret).toBe(SECRET)
+    await expectRefused(both, '/closed')
+  })
+
+  it('entered once more are not left with the inner run', async () => {
+    const app = guarded((whole) => {
+      whole.use('/v1', (req, res, next) => {
+        ;(whole as unknown as { handle: RequestHandler }).handle(req, res, next)
+      })
+      whole.use('/v1', handler())
+      whole.get('/again', publicRoute('goes round'), (req, res, next) => {
+        req.url = '/v1'
+        ;(whole as unknown as { handle: RequestHandler }).handle(req, res, next)
+      })
+    })
+    await expectRefused(app, '/v1')
+    await expectRefused(app, '/again')
   })
 
   it('serve as ever when they are asked themselves', async () => {
@@ -512,6 +574,28 @@ describe('param callbacks', () => {
     expect(handle).not.toHaveBeenCalled()
   })
 
+  it('of a mount path run as handlers outside any route do: not at all with strict', async () => {
+    for (const strict of [false, true]) {
+      const load = jest.fn()
+      const router = express.Router()
+      router.get('/x', handler())
+      const app = guarded(
+        (inner) => {
+          inner.param('tenant', (_req, _res, next) => {
+            load()
+            next()
+          })
+          inner.get('/passing', publicRoute('passes on'), passOn)
+          inner.use('/:tenant', router)
+        },
+        { strict },
+      )
+      await expectRefused(app, '/acme/x')
+      await request(app).get('/passing')
+      expect(load).toHaveBeenCalledTimes(strict ? 0 : 2)
+    }
+  })
+
   it('run where the route decides, and where somebody was authenticated', async () => {
     const load = jest.fn()
     const app = guarded((inner) => {
@@ -605,6 +689,74 @@ describe('a handler outside any route', () => {
     })
   }
 
+  it('cannot keep the process busy, or wait for ever', async () => {
+    const endings: unknown[] = []
+    const app = guarded((inner) => {
+      inner.use('/loop', (_req, res) => {
+        ;(function pump(): void {
+          while (res.write(SECRET));
+          res.once('drain', pump)
+        })()
+      })
+      inner.use('/callbacks', (_req, res) => {
+        ;(function pump(error?: unknown): void {
+          endings.push(error)
+          if (error === undefined) res.write(SECRET, pump)
+        })()
+      })
+    })
+    await expectRefused(app, '/loop')
+    await expectRefused(app, '/callbacks')
+    expect(endings).toEqual([undefined, expect.any(Error)])
+  })
+
+  it('tells nothing through a listener for headers, or through writeHeader', async () => {
+    const app = guarded((inner) => {
+      inner.use((_req, res, next) => {
+        const writeHead = res.writeHead.bind(res)
+        res.writeHead = ((...given: Parameters<typeof writeHead>) => {
+          res.setHeader('set-cookie', SECRET)
+          res.setHeader('content-encoding', 'gzip')
+          return writeHead(...given)
+        }) as typeof res.writeHead
+        next()
+      })
+      inner.use('/alias', (_req, res) => {
+        ;(res as unknown as { writeHeader: typeof res.writeHead }).writeHeader(200, { 'x-secret': SECRET })
+        res.end()
+      })
+      inner.use(handler())
+    })
+    for (const path of ['/', '/alias']) {
+      const { headers } = await expectRefused(app, path)
+      expect([headers['set-cookie'], headers['content-encoding']]).toEqual([undefined, undefined])
+    }
+  })
+
+  it('is not let through by a hint that a public route gave', async () => {
+    const app = guarded((inner) => {
+      inner.get('/', publicRoute('hints'), (_req, res, next) => {
+        res.writeEarlyHints({ link: '</style.css>; rel=preload' })
+        next()
+      })
+      inner.use(handler())
+    })
+    await expectRefused(app)
+  })
+
+  it('may not mount a route that this very request then runs', async () => {
+    const handle = handler()
+    const app = guarded((inner) => {
+      inner.use((_req, _res, next) => {
+        inner.get('/', handle)
+        next()
+      })
+      inner.use(passOn)
+    })
+    await expectRefused(app)
+    expect(handle).not.toHaveBeenCalled()
+  })
+
   it('is express.static', async () => {
     const app = guarded((inner) => inner.use(express.static(`${process.cwd()}/docs`)))
     const { status, text } = await request(app).get('/rules.md')
@@ -630,6 +782,7 @@ describe('a handler outside any route', () => {
     const { headers, body } = await request(app).get('/')
     expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
     expect(logger.reasons()).toEqual(['answer_undecided'])
+    expect(logger.kept[0]?.record.evidence.handler).toBe('mockConstructor')
     const [refused] = logger.kept
     expect(refused?.record.http.request.id).toBe(body.requestId)
     expect(logger.kept.at(-1)?.record).toMatchObject({ http: { response: { status_code: 403 } } })
@@ -654,18 +807,62 @@ describe('a handler outside any route', () => {
     })
     expect(faults).toEqual([])
   })
+})
 
-  it('finds its response whole again after a decision', async () => {
+describe('error handlers', () => {
+  const forgiving: express.ErrorRequestHandler = (_error, _req, _res, next) => {
+    next()
+  }
+
+  it('that pass the request on open nothing to what comes later', async () => {
+    const after = handler()
     const app = guarded((inner) => {
-      inner.use(signedIn())
-      inner.get('/', (_req, res) => {
-        res.write('a')
-        res.json = undefined as never
-        res.end(String(res.write === ServerResponse.prototype.write))
-      })
+      inner.use(express.json())
+      inner.get('/a', handler())
+      const router = express.Router()
+      router.get('/b', handler())
+      router.use(forgiving)
+      inner.use('/in', router)
+      inner.use(forgiving)
+      inner.use(after)
+      inner.get('/{*rest}'.slice(0, 1), after)
     })
-    const { text } = await request(app).get('/').set('x-user', 'ada').buffer(true)
-    expect(text).toBe('atrue')
+    await expectRefused(app, '/a')
+    await expectRefused(app, '/in/b')
+    const { status, text } = await request(app).post('/').set('content-type', 'application/json').send('{')
+    expect(status).toBe(403)
+    expect(text).not.toContain(SECRET)
+  })
+
+  it('answer late, and twice over, as they ever did', async () => {
+    const app = express()
+    denyByDefault(app)
+    app.get('/', handler())
+    app.use(((error, _req, _res, next) => {
+      next(error)
+    }) as express.ErrorRequestHandler)
+    app.use(((error, _req, res, _next) => {
+      setTimeout(() => res.status(error.status).json({ late: true }), 5)
+    }) as express.ErrorRequestHandler)
+    const { status, body } = await request(app).get('/')
+    expect([status, body]).toEqual([403, { late: true }])
+  })
+})
+
+describe('without an audit log', () => {
+  it('says once for each route what was refused, and why', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const app = guarded((inner) => {
+      inner.get('/warned/:id', handler())
+      inner.use('/outside', handler())
+    })
+    for (const path of ['/warned/1', '/warned/2']) await expectRefused(app, path)
+    // Of the other methods something has been said before.
+    await request(app).patch('/outside')
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([
+      expect.stringContaining('GET /warned/:id: nothing authenticates this route'),
+      expect.stringContaining('a handler outside any route answered'),
+    ])
   })
 })
 
@@ -675,6 +872,8 @@ describe('strict', () => {
     denyByDefault(app, { strict: true })
     expect(() => app.use(express.json())).toThrow('handler "jsonParser" is mounted before authentication')
     expect(() => app.use('/x', passOn, handler())).toThrow(TypeError)
+    const connect = Object.assign(passOn.bind(undefined), { stack: [], use: passOn, handle: passOn })
+    expect(() => app.use(connect)).toThrow(TypeError)
   })
 
   it('lets those pass that are named, and all behind authentication', async () => {
@@ -782,7 +981,16 @@ describe('how it is set up', () => {
     denyByDefault(app)
     expect(() => {
       denyByDefault(app)
-    }).toThrow('guarded once only')
+    }).toThrow('already called')
+  })
+
+  it('refuses a router, and passing without strict', () => {
+    expect(() => {
+      denyByDefault(express.Router())
+    }).toThrow('an Express application, no Router')
+    expect(() => {
+      denyByDefault(express(), { passing: [cors()] })
+    }).toThrow('passing is for strict')
   })
 
   it('touches no prototype', () => {

@@ -1,3 +1,5 @@
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { checkOptions, enforceOnly, integer, listOf, oneOf, required, text } from '../../src/core/options.js'
 
@@ -88,4 +90,11 @@ describe('checkOptions', () => {
       'door: mode must be "enforce": a middleware that only reported here would let everybody in, got "report"',
     )
   })
+})
+
+it('a middleware that was mounted without being called says so', () => {
+  const request = new IncomingMessage(new Socket())
+  expect(() => {
+    checkOptions('auditLog', request, {})
+  }).toThrow('auditLog: got a request as its options: mount it called, app.use(auditLog(...))')
 })

@@ -164,3 +164,10 @@ describe('what no route took', () => {
     expect(passed).toEqual([expect.objectContaining({ status: 404 })])
   })
 })
+
+it('mounted without being called answers 500, and does not leave the caller waiting', async () => {
+  const app = express().use(notFound as unknown as RequestHandler)
+  app.use(secureErrors())
+  expect((await supertest(app).get('/')).status).toBe(500)
+  expect(() => { (notFound as unknown as (req: unknown) => void)({}); }).toThrow('app.use(notFound())')
+})

@@ -36,7 +36,7 @@ const orderSchema = {
   },
 } as const
 
-const app = express()
+export const app = express()
 denyByDefault(app) // a route without authentication or publicRoute is refused
 app.use(auditLog()) // a record for each refusal, one for each response
 app.use(secureHeaders()) // helmet with an API profile
@@ -45,7 +45,13 @@ app.get('/health', publicRoute('liveness probe'), (_req, res) => {
   res.json({ ok: true })
 })
 app.use(rateLimit({ name: 'per-address', limit: 300, windowSeconds: 60, by: 'address' }))
-app.use(authenticate({ issuer: 'https://id.example', audience: 'https://orders.example' }))
+app.use(
+  authenticate({
+    issuer: 'https://id.example',
+    audience: 'https://orders.example',
+    maxTokenLifetimeSeconds: 900,
+  }),
+)
 app.use(rateLimit({ name: 'per-caller', limit: 100, windowSeconds: 60, by: 'principal' }))
 app.post('/orders', requireScopes('orders:write'), express.json(), validateBody(orderSchema), (req, res) => {
   res.status(201).json({ owner: principalOf(req).subject, sku: req.body.items[0]?.sku }) // typed from the schema

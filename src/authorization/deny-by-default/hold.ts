@@ -5,6 +5,8 @@ import type { Passage } from './passage.js'
 /** Every way out of a response, short of its socket. */
 const WAYS_OUT = [
   'writeHead',
+  // Node's other name for it.
+  'writeHeader',
   'write',
   'end',
   'flushHeaders',
@@ -42,7 +44,7 @@ const PREFLIGHT_HEADERS = new Set([
   'access-control-max-age',
 ])
 
-// Shared by all responses, so that holding one makes no functions.
+// One for each response, however many guarded applications it passes through; the functions are shared by all.
 const holds = new WeakMap<ServerResponse, ResponseHold>()
 const REPLACEMENTS = WAYS_OUT.map(
   (name) =>
@@ -52,89 +54,107 @@ const REPLACEMENTS = WAYS_OUT.map(
     },
 )
 
+/** Holds the response of a passage back, and answers how to let go of it where the passage ends without an answer. */
+export function holdResponse(passage: Passage, requestIdOf: (passage: Passage) => string): () => void {
+  const { res } = passage
+  const hold = holds.get(res) ?? new ResponseHold(res, requestIdOf)
+  holds.set(res, hold)
+  hold.add(passage)
+  return () => {
+    hold.remove(passage)
+  }
+}
+
 /**
  * Holds back a response until something was decided. What is said before that is not sent, then or later: the headers
  * are cleared, the chunks dropped, and the refusal goes out in their place.
  *
- * The methods are replaced on this one response, and put back with the first answer that may go out.
+ * The methods stay replaced: another library may have put its own over them, and would be cut off with them.
  */
-export class ResponseHold {
-  readonly #passage: Passage
+class ResponseHold {
+  readonly #res: ServerResponse
   readonly #originals: readonly (Method | undefined)[]
   readonly #requestIdOf: (passage: Passage) => string
+  /** Those that have not let an answer out yet. */
+  readonly #passages = new Set<Passage>()
   #isRefused = false
-  #isSending = false
 
-  constructor(passage: Passage, requestIdOf: (passage: Passage) => string) {
-    this.#passage = passage
+  constructor(res: ServerResponse, requestIdOf: (passage: Passage) => string) {
+    this.#res = res
     this.#requestIdOf = requestIdOf
-    const methods = methodsOf(passage.res)
+    const methods = methodsOf(res)
     this.#originals = WAYS_OUT.map((name) => methods[name])
-    holds.set(passage.res, this)
     WAYS_OUT.forEach((name, index) => {
       if (this.#originals[index] !== undefined) methods[name] = REPLACEMENTS[index]
     })
   }
 
-  /** Puts the methods back. Whatever was put over a replacement stays, and finds it letting everything through. */
-  lift(): void {
-    const methods = methodsOf(this.#passage.res)
-    WAYS_OUT.forEach((name, index) => {
-      if (methods[name] === REPLACEMENTS[index]) methods[name] = this.#originals[index]
-    })
+  add(passage: Passage): void {
+    this.#passages.add(passage)
+  }
+
+  remove(passage: Passage): void {
+    this.#passages.delete(passage)
   }
 
   say(name: WayOut, given: readonly unknown[]): unknown {
-    if (this.#isSending) return this.#original(name, given)
     if (this.#isRefused) return this.#dropped(name, given)
-    if (this.#passage.mayBeAnswered) {
-      this.lift()
+    const closed = this.#passages.size === 0 ? undefined : [...this.#passages].find(isClosed)
+    if (closed === undefined) {
+      // An answer that may begin may go on; a hint is no answer.
+      if (!INFORMATIONAL.has(name)) this.#passages.clear()
       return this.#original(name, given)
     }
     if (INFORMATIONAL.has(name)) return undefined
-    this.#refuse()
+    this.#refuse(closed)
     return this.#dropped(name, given)
   }
 
   #original(name: WayOut, given: readonly unknown[]): unknown {
-    return this.#originals[WAYS_OUT.indexOf(name)]?.apply(this.#passage.res, given as unknown[])
+    return this.#originals[WAYS_OUT.indexOf(name)]?.apply(this.#res, given as unknown[])
   }
 
-  #refuse(): void {
-    const { res } = this.#passage
-    if (isPreflightAnswer(this.#passage)) {
-      clearHeaders(res, PREFLIGHT_HEADERS)
+  #refuse(passage: Passage): void {
+    this.#isRefused = true
+    // Something got round the replacements: half an answer must not pass for a whole one.
+    if (this.#res.headersSent) {
+      this.#res.destroy()
+      return
+    }
+    if (isPreflightAnswer(passage)) {
+      clearHeaders(this.#res, PREFLIGHT_HEADERS)
       this.#send(204)
       return
     }
-    const problem = this.#passage.refuse(
+    const problem = passage.refuse(
       'answer_undecided',
       'a handler outside any route answered before anybody was authenticated: mount authentication before it',
+      passage.handler,
     )
-    clearHeaders(res, KEPT_HEADERS)
-    this.#send(problem.status, writeProblem(res, problem, this.#requestIdOf(this.#passage)))
+    clearHeaders(this.#res, KEPT_HEADERS)
+    const body = writeProblem(this.#res, problem, this.#requestIdOf(passage))
+    this.#send(problem.status, passage.req.method === 'HEAD' ? undefined : body)
   }
 
+  /** The head by itself: `end` would ask whatever was put over `writeHead`, which may add what was cleared. */
   #send(status: number, body?: string): void {
-    const { req, res } = this.#passage
-    this.#isRefused = true
-    this.#isSending = true
-    try {
-      res.statusCode = status
-      res.statusMessage = ''
-      this.#original('end', [req.method === 'HEAD' ? undefined : body])
-    } finally {
-      this.#isSending = false
-    }
+    this.#res.statusMessage = ''
+    this.#original('writeHead', [status])
+    this.#original('end', [body])
   }
 
-  /** As the real one would answer, so that a stream that is piped in runs dry and nothing waits for it. */
+  /** As Node.js answers after the end: nothing waits for room that never comes, and a callback learns that it failed. */
   #dropped(name: WayOut, given: readonly unknown[]): unknown {
-    const callback = given.find((value) => typeof value === 'function') as (() => void) | undefined
-    if (callback !== undefined) queueMicrotask(callback)
-    if (name === 'write') return true
-    return name === 'end' || name === 'writeHead' ? this.#passage.res : undefined
+    const callback = given.find((value) => typeof value === 'function') as
+      ((error: Error) => void) | undefined
+    if (callback !== undefined) setImmediate(callback, new Error('this answer was refused'))
+    if (name === 'write') return false
+    return name === 'flushHeaders' ? undefined : this.#res
   }
+}
+
+function isClosed(passage: Passage): boolean {
+  return !passage.mayBeAnswered
 }
 
 function methodsOf(res: ServerResponse): Record<WayOut, Method | undefined> {

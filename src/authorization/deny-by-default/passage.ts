@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { optionalPrincipalOf, openContext, type RequestContext } from '../../core/context.js'
 import { recordDecision } from '../../core/guard.js'
 import type { RefusalReason } from '../../core/catalogue.js'
-import { SecurityProblem } from '../../core/problem.js'
+import { SecurityProblem, type Evidence } from '../../core/problem.js'
+import { neutralise } from '../../core/text.js'
+import { warnOnce } from '../../core/warnings.js'
 
 /** One request's way through a guarded application. */
 export class Passage {
@@ -14,6 +16,10 @@ export class Passage {
   #route: object | undefined
   /** The route that said it is public; void as soon as that route passes the request on. */
   #publicRoute: object | undefined
+  /** Routes that have passed the request on: Express leaves the last one on the request. */
+  readonly #left = new WeakSet()
+  #errorHandlers = 0
+  #runs = 0
   #isReleased = false
 
   constructor(req: IncomingMessage, res: ServerResponse, entrance: object | undefined) {
@@ -22,19 +28,47 @@ export class Passage {
     this.entrance = entrance
   }
 
-  /** An error is answered, or nothing took the request: whatever is said now was not said by a handler. */
+  /** Nothing took the request: whatever is said now, Express says. */
   release(): void {
     this.#isReleased = true
   }
 
-  enter(route: object): () => void {
+  /** Into the router through which it came in; what the outermost run of it passes on, nothing here has taken. */
+  enterEntrance(): () => void {
+    this.#runs += 1
+    return () => {
+      this.#runs -= 1
+      if (this.#runs === 0) this.release()
+    }
+  }
+
+  /** An error handler may answer, for as long as it has not passed the request on. */
+  enterErrorHandler(): () => void {
+    this.#errorHandlers += 1
+    let isInside = true
+    return () => {
+      if (isInside) this.#errorHandlers -= 1
+      isInside = false
+    }
+  }
+
+  /** Goes into a route; or, with none, into the application once more, where no route speaks for what comes. */
+  enter(route: object | undefined): () => void {
     const outer = this.#route
     const outerPublic = this.#publicRoute
     this.#route = route
     return () => {
+      if (route !== undefined) this.#left.add(route)
       this.#route = outer
       this.#publicRoute = outerPublic
     }
+  }
+
+  /** The handler outside any route that runs now, by its name. */
+  handler: string | undefined
+
+  hasLeft(route: object): boolean {
+    return this.#left.has(route)
   }
 
   /** How many times a `publicRoute` has let this request pass. */
@@ -53,18 +87,18 @@ export class Passage {
   }
 
   get mayBeAnswered(): boolean {
-    return this.#isReleased || this.isDecided
+    return this.#isReleased || this.#errorHandlers > 0 || this.isDecided
   }
 
   /** The refusal, recorded. A caller who came without a credential to where one is read learns what is wanted. */
-  refuse(reason: RefusalReason, problem: string): SecurityProblem {
+  refuse(reason: RefusalReason, problem: string, handler?: string): SecurityProblem {
     let context
     try {
       context = openContext(this.req)
     } catch (cause) {
       return cause as SecurityProblem
     }
-    const refusal = refusalFor(context, reason, problem)
+    const refusal = refusalFor(context, reason, { problem, ...(handler === undefined ? {} : { handler }) })
     recordDecision(context, {
       layer: 'authorization',
       guard: 'denyByDefault',
@@ -72,16 +106,23 @@ export class Passage {
       mode: 'enforce',
       problem: refusal,
     })
+    if (!context.hasObservers) tellOnce(context, refusal, problem)
     return refusal
   }
 }
 
-function refusalFor(context: RequestContext, reason: RefusalReason, problem: string): SecurityProblem {
-  if (context.authentication !== 'anonymous') return new SecurityProblem(reason, { evidence: { problem } })
+/** Without an audit log nobody would learn which route it was, nor why. */
+function tellOnce({ method, route }: RequestContext, { reason }: SecurityProblem, problem: string): void {
+  const about = neutralise(`${method} ${route}`)
+  warnOnce(reason, `${about}: ${problem}`, about)
+}
+
+function refusalFor(context: RequestContext, reason: RefusalReason, evidence: Evidence): SecurityProblem {
+  if (context.authentication !== 'anonymous') return new SecurityProblem(reason, { evidence })
   const { challenges } = context
   return new SecurityProblem('principal_missing', {
     headers: challenges.length > 0 ? { 'www-authenticate': challenges.join(', ') } : {},
-    evidence: { problem },
+    evidence,
   })
 }
 

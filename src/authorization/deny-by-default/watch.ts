@@ -4,12 +4,16 @@ import type { Next } from '../../core/guard.js'
 import {
   applicationOf,
   isApplication,
+  isHiddenApplication,
+  isRouter,
   noteApplication,
   routerOf,
   stackOf,
   type RouteObject,
   type RouterLayer,
 } from '../../core/router.js'
+import { neutralise } from '../../core/text.js'
+import { authenticates, servingLayers } from './own-stack.js'
 import type { Passage } from './passage.js'
 
 type Handle = (req: IncomingMessage, res: ServerResponse, next: Next) => unknown
@@ -34,8 +38,12 @@ export type MayRun = (handle: unknown) => boolean
 
 const WATCHES = Symbol.for('express-bulwark.watches.v1')
 
-const UNDECIDED = 'nothing authenticates this route, and it does not say that it is public'
+const UNDECIDED =
+  'nothing authenticates this route, and it does not say that it is public: ' +
+  'put authenticate() before it, or publicRoute(reason) into it'
 const NOT_AUTHENTICATED = 'no authentication is left on this route, and nobody was authenticated'
+const HIDDEN =
+  'the routes of an application cannot be seen: mount applications from the outside in, after denyByDefault(), or use routers'
 const OUTSIDE = 'strict: a handler outside any route comes before authentication'
 
 /**
@@ -73,7 +81,9 @@ export class Watch {
       const handlers = functionsIn(given)
       handlers.forEach(onMount)
       const returned = use.apply(app, given)
-      const mounted = stackOf(app).slice(before).filter(isMountedApplication)
+      const mounted = stackOf(app)
+        .slice(before)
+        .filter((layer) => isHiddenApplication(layer) && !handlers.includes(layer.handle))
       handlers.filter(isApplication).forEach((inner, index) => {
         const layer = mounted[index]
         if (layer?.handle !== undefined) noteApplication(layer.handle, inner)
@@ -110,11 +120,12 @@ export class Watch {
     own(router, 'handle', (req: IncomingMessage, res: ServerResponse, done: Next) => {
       const passage = this.#passages.get(req)
       if (passage === undefined) return handle.call(router, req, res, done)
-      this.#layers(stackOf(router))
+      this.#layers(router)
       this.#parameters(router)
       if (passage.entrance !== router) return handle.call(router, req, res, done)
+      const leave = passage.enterEntrance()
       return handle.call(router, req, res, (error) => {
-        passage.release()
+        leave()
         done(error)
       })
     })
@@ -142,18 +153,31 @@ export class Watch {
     return true
   }
 
-  #layers(stack: readonly RouterLayer[], route?: RouteObject): void {
-    for (const layer of stack) if (this.#takes(layer)) this.#layer(layer, route)
+  /** Of a router, or of a route. */
+  #layers(holder: object, route?: RouteObject): void {
+    const stack = stackOf(holder)
+    for (const layer of stack) if (this.#takes(layer)) this.#layer(layer, holder, stack, route)
   }
 
-  #layer(layer: OpenLayer, route: RouteObject | undefined): void {
+  #layer(
+    layer: OpenLayer,
+    holder: object,
+    stack: readonly RouterLayer[],
+    route: RouteObject | undefined,
+  ): void {
     const name = layer.handleRequest === undefined ? 'handle_request' : 'handleRequest'
     const handle = layer[name]
     if (handle === undefined) return
     own(layer, name, (req: IncomingMessage, res: ServerResponse, next: Next) => {
       const passage = this.#passages.get(req)
-      const run: Run = (onward) => handle.call(layer, req, res, onward)
-      if (passage === undefined) return run(next)
+      if (passage === undefined) return handle.call(layer, req, res, next)
+      const { length } = stack
+      const run: Run = (onward) =>
+        handle.call(layer, req, res, (error) => {
+          // A handler may have mounted what comes next.
+          if (stack.length !== length) this.#layers(holder, route)
+          onward(error)
+        })
       if (layer.route !== undefined) return this.#enterRoute(layer.route, passage, run, next)
       if (route !== undefined) return this.#runInRoute(layer, route, passage, run, next)
       return this.#runOutside(layer, passage, run, next)
@@ -161,21 +185,24 @@ export class Watch {
     const errorName = layer.handleError === undefined ? 'handle_error' : 'handleError'
     const handleError = layer[errorName]
     own(layer, errorName, (error: unknown, req: IncomingMessage, res: ServerResponse, next: Next) => {
-      if (layer.handle?.length === 4) this.#passages.get(req)?.release()
-      return handleError?.call(layer, error, req, res, next)
+      const passage = this.#passages.get(req)
+      if (passage === undefined || layer.handle?.length !== 4)
+        return handleError?.call(layer, error, req, res, next)
+      const leave = passage.enterErrorHandler()
+      return handleError?.call(layer, error, req, res, (passedOn) => {
+        leave()
+        next(passedOn)
+      })
     })
   }
 
   #enterRoute(route: RouteObject, passage: Passage, run: Run, next: Next): unknown {
-    const stack = route.stack ?? []
-    this.#layers(stack, route)
-    const method = methodOf(passage.req, route)
+    this.#layers(route, route)
+    const serving = servingLayers(route, passage.req)
     // Express runs a route for HEAD that has none for it: nothing of it will be run.
-    if (!stack.some((layer) => serves(layer, method))) return run(next)
-    if (!passage.isDecided && !stack.some((layer) => serves(layer, method) && authenticates(layer))) {
-      refuse(passage, 'route_undecided', UNDECIDED, next)
-      return
-    }
+    if (serving.length === 0) return run(next)
+    if (!passage.isDecided && !serving.some(authenticates))
+      return refuse(passage, 'route_undecided', UNDECIDED, next)
     const leave = passage.enter(route)
     return run((error) => {
       leave()
@@ -193,19 +220,20 @@ export class Watch {
     }
     this.#watchInner(layer)
     if (guardMetadataOf(layer.handle) !== undefined || passage.isDecided) return run(next)
-    const stack = route.stack ?? []
-    const method = methodOf(passage.req, route)
+    const serving = servingLayers(route, passage.req)
     // This one too may be an authentication that something was wrapped around.
-    const ahead = stack.slice(stack.indexOf(layer))
-    if (ahead.some((other) => serves(other, method) && authenticates(other))) return run(next)
+    if (serving.slice(serving.indexOf(layer)).some(authenticates)) return run(next)
     return refuse(passage, 'route_undecided', NOT_AUTHENTICATED, next)
   }
 
   #runOutside(layer: RouterLayer, passage: Passage, run: Run, next: Next): unknown {
     if (this.#watchInner(layer)) return run(next)
+    if (isHiddenApplication(layer) && !passage.isDecided)
+      return refuse(passage, 'answer_undecided', HIDDEN, next)
     const { handle } = layer
     const isOurs =
       guardMetadataOf(handle) !== undefined || (handle !== undefined && this.#expressOwn.has(handle))
+    passage.handler = neutralise(handle?.name ?? '')
     if (isOurs || this.#mayRun(handle) || passage.isDecided) return run(next)
     return refuse(passage, 'answer_undecided', OUTSIDE, next)
   }
@@ -217,6 +245,14 @@ export class Watch {
     return application !== undefined || isRouter(layer.handle)
   }
 
+  /** Before a route: what its stack says. Before a router, no route is known yet, and it is a handler outside any. */
+  #mayLoad(passage: Passage, callback: Parameter): boolean {
+    const { route } = passage.req as { route?: RouteObject }
+    if (route === undefined || passage.hasLeft(route)) return this.#mayRun(callback)
+    const serving = servingLayers(route, passage.req)
+    return serving.length === 0 || serving.some(authenticates)
+  }
+
   /** `param` callbacks run before a route's own guards, and load what the route is about. */
   #parameters(router: OpenRouter): void {
     for (const callbacks of Object.values(router.params ?? {})) {
@@ -224,15 +260,9 @@ export class Watch {
         if (typeof callback !== 'function' || watchesOf(callback).includes(this)) return
         const watched: Parameter = (req, ...rest) => {
           const passage = this.#passages.get(req)
-          const next = rest[1]
-          const { route } = req as { route?: RouteObject }
-          if (passage === undefined || route === undefined || typeof next !== 'function')
+          if (passage === undefined || passage.isDecided || this.#mayLoad(passage, callback))
             return callback(req, ...rest)
-          const method = methodOf(req, route)
-          const serving = (route.stack ?? []).filter((layer) => serves(layer, method))
-          if (passage.isDecided || serving.length === 0 || serving.some(authenticates))
-            return callback(req, ...rest)
-          return refuse(passage, 'route_undecided', UNDECIDED, next as Next)
+          return refuse(passage, 'route_undecided', UNDECIDED, rest[1] as Next)
         }
         // Two applications may share a router: each finds its own watch under the other's.
         Object.defineProperty(watched, WATCHES, { value: [...watchesOf(callback), this] })
@@ -258,35 +288,8 @@ function refuse(
   return undefined
 }
 
-/** In a route's stack: the key under which Express looks for its handlers (HEAD is GET where it has none of its own). */
-function methodOf({ method = '' }: IncomingMessage, { methods }: RouteObject): string {
-  const name = method.toLowerCase()
-  return name === 'head' && methods?.['head'] !== true ? 'get' : name
-}
-
-function serves(layer: RouterLayer, method: string): boolean {
-  return layer.method === undefined || layer.method === method
-}
-
-/**
- * Whether a layer is an authentication of this library, or says that none is needed, also under a tracing tool's wrapper.
- * That lets the route begin; what comes after it asks for the decision.
- */
-function authenticates({ handle }: RouterLayer): boolean {
-  const metadata = wrappedMetadataOf(handle)
-  return metadata?.layer === 'authentication' && metadata.mode === 'enforce'
-}
-
-function isRouter(handle: unknown): handle is object {
-  return typeof handle === 'function' && Array.isArray((handle as { stack?: unknown }).stack)
-}
-
 function functionsIn(given: readonly unknown[]): readonly unknown[] {
   return given.flat(Infinity).filter((item) => typeof item === 'function')
-}
-
-function isMountedApplication({ handle }: RouterLayer): boolean {
-  return handle?.name === 'mounted_app'
 }
 
 /** By assignment: where a tracing tool has put a wrapper in its place, the wrapper's setter hands it on to the real one. */

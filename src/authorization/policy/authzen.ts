@@ -2,6 +2,7 @@ import { callback, checkOptions, integer, record, required, type OptionRule } fr
 import type { Policy, PolicyDecision, PolicyRequest } from '../../core/policy.js'
 import { neutralise } from '../../core/text.js'
 import { isSecureUrl, postJson, withinMs } from './authzen/post-json.js'
+import { ownMember } from './engine-facts.js'
 
 export interface AuthzenPolicyOptions {
   /** The server, without `/access/v1/evaluation`. https, or http on loopback; no user, query or fragment. */
@@ -57,11 +58,11 @@ export function authzenPolicy(options: AuthzenPolicyOptions): Policy {
 }
 
 function decisionOf(answer: unknown): PolicyDecision {
-  const decision = own(answer, 'decision')
+  const decision = ownMember(answer, 'decision')
   if (typeof decision !== 'boolean') throw new Error('authzenPolicy: the answer has no boolean decision')
-  const context = own(answer, 'context')
-  const rule = own(context, 'id')
-  const reason = firstText(own(context, 'reason_admin')) ?? firstText(own(context, 'reason'))
+  const context = ownMember(answer, 'context')
+  const rule = ownMember(context, 'id')
+  const reason = firstText(ownMember(context, 'reason_admin')) ?? firstText(ownMember(context, 'reason'))
   return {
     decision,
     ...(typeof rule === 'string' ? { rule: neutralise(rule) } : {}),
@@ -74,10 +75,4 @@ function firstText(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   if (!record.holds(value)) return undefined
   return Object.values(value as object).find((item): item is string => typeof item === 'string')
-}
-
-function own(value: unknown, name: string): unknown {
-  return record.holds(value) && Object.hasOwn(value as object, name)
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined
 }

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { checkOptions, record, required, text, type OptionRule } from '../../core/options.js'
 import type { Policy, PolicyDecision, PolicyRequest } from '../../core/policy.js'
 import { loadEngine, type CedarAnswer } from './cedar/engine.js'
 import { cedarEntities, readMapping, type CedarMapping } from './cedar/mapping.js'
+import { hashVersion } from './engine-facts.js'
 
 export type { CedarMapping } from './cedar/mapping.js'
 
@@ -59,7 +59,7 @@ export function cedarPolicy(options: CedarPolicyOptions): Policy {
   const mapping = readMapping(options.mapping)
   const known = options.entities ?? []
   const engine = loadEngine(options.policies, options.schema, known)
-  const version = options.version ?? `sha256:${sha256(options.policies).slice(0, 12)}`
+  const version = options.version ?? hashVersion(options.policies)
 
   return (request: PolicyRequest): PolicyDecision => {
     const answer = engine(cedarEntities(request, mapping, known))
@@ -80,8 +80,4 @@ function decisionOf({ allowed, determining, failed }: CedarAnswer): PolicyDecisi
 
 function listed(ids: readonly string[]): string {
   return ids.toSorted().join(',').slice(0, 256)
-}
-
-function sha256(value: string): string {
-  return createHash('sha256').update(value).digest('hex')
 }

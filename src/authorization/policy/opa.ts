@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { checkOptions, integer, record, required, text, type OptionRule } from '../../core/options.js'
 import type { Policy, PolicyDecision, PolicyRequest } from '../../core/policy.js'
 import { neutralise } from '../../core/text.js'
+import { hashVersion, ownMember } from './engine-facts.js'
 import { loadInstances } from './opa/instances.js'
 
 export interface OpaPolicyOptions {
@@ -43,7 +43,7 @@ export async function opaPolicy(options: OpaPolicyOptions): Promise<Policy> {
     version: text(100),
     maxMemoryMiB: integer(1, 1024, 'MiB'),
   })
-  const version = options.version ?? `sha256:${sha256(options.wasm).slice(0, 12)}`
+  const version = options.version ?? hashVersion(options.wasm)
   const evaluate = await loadInstances(options)
 
   return (request: PolicyRequest) => {
@@ -57,12 +57,12 @@ export async function opaPolicy(options: OpaPolicyOptions): Promise<Policy> {
 
 function decisionOf(results: unknown, version: string): PolicyDecision {
   const result: unknown =
-    Array.isArray(results) && results.length === 1 ? ownValue(results[0], 'result') : undefined
+    Array.isArray(results) && results.length === 1 ? ownMember(results[0], 'result') : undefined
   if (typeof result === 'boolean') return { decision: result, version }
   if (!record.holds(result)) throw new Error('opaPolicy: the decision is neither a boolean nor an object')
 
   const answers = ['allow', 'decision']
-    .map((name) => ownValue(result, name))
+    .map((name) => ownMember(result, name))
     .filter((value) => value !== undefined)
   const decision = answers[0]
   // Two that differ are no decision.
@@ -74,19 +74,9 @@ function decisionOf(results: unknown, version: string): PolicyDecision {
     version,
     ...Object.fromEntries(
       ['rule', 'version', 'reason'].flatMap((name) => {
-        const value = ownValue(result, name)
+        const value = ownMember(result, name)
         return typeof value === 'string' ? [[name, neutralise(value)]] : []
       }),
     ),
   }
-}
-
-function ownValue(value: unknown, name: string): unknown {
-  return record.holds(value) && Object.hasOwn(value as object, name)
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined
-}
-
-function sha256(value: Uint8Array): string {
-  return createHash('sha256').update(value).digest('hex')
 }

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { authzenPolicy, type AuthzenPolicyOptions } from '../../../src/authorization/policy/authzen.js'
+import { withinMs } from '../../../src/authorization/policy/authzen/post-json.js'
 import { authzenServer, json, type FaultyServer } from './fixtures/engines.js'
 import { mandated } from './fixtures/scenario.js'
 
@@ -92,6 +93,25 @@ describe('authzenPolicy', () => {
     ],
   ])('rejects where %s', async (_case, options) => {
     await expect(authzenPolicy({ url: server.url, ...options })(question)).rejects.toThrow()
+  })
+
+  it.each<[string, () => Promise<never>]>([
+    [
+      'throws at once',
+      () => {
+        throw new Error('no')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no'))],
+  ])('leaves no timer behind where the work %s', async (_case, work) => {
+    jest.useFakeTimers()
+    try {
+      await expect(withinMs(10_000, work)).rejects.toThrow('no')
+      await Promise.resolve()
+      expect(jest.getTimerCount()).toBe(0)
+    } finally {
+      jest.useRealTimers()
+    }
   })
 
   it('rejects a question that is no JSON', async () => {

@@ -55,7 +55,10 @@ export function withinMs<T>(timeoutMs: number, work: (signal: AbortSignal) => Pr
       reject(late)
       controller.abort(late)
     }, timeoutMs)
-    work(controller.signal)
+    // What the work throws at once is a rejection too, and ends the timer.
+    new Promise<T>((settle) => {
+      settle(work(controller.signal))
+    })
       .then(resolve, reject)
       .finally(() => {
         clearTimeout(timer)
