@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
+import { nearest } from '../core/options.js'
 import { neutralise } from '../core/text.js'
 import { COMMANDS, type CommandDescription, type OptionDescription } from './command-list.js'
 import { misused } from './failure.js'
-import { nearest } from './nearest.js'
 
 /** What the caller wants. */
 export type Wish =

@@ -37,8 +37,17 @@ function formats(...names: readonly string[]): OptionDescription {
   return { value: names.join('|'), says: `form of the output (default: ${names[0] ?? ''})`, oneOf: names }
 }
 
-/** What `posture --fail-on` understands: proof classes, changes to the lock, severities, codes of findings. */
-export const POSTURE_LEVELS: readonly string[] = [...PROOFS, 'changed', ...SEVERITIES, ...Object.keys(ADVICE)]
+/** Said alone: fails by nothing. */
+export const NOTHING = 'none'
+
+/** What `posture --fail-on` understands: nothing, proof classes, changes to the lock, severities, codes of findings. */
+export const POSTURE_LEVELS: readonly string[] = [
+  NOTHING,
+  ...PROOFS,
+  'changed',
+  ...SEVERITIES,
+  ...Object.keys(ADVICE),
+]
 
 export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
   posture: {
@@ -48,7 +57,7 @@ export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
       format: formats('table', 'json', 'markdown', 'sarif', 'html', 'csv'),
       'fail-on': {
         value: 'words',
-        says: 'exit with 1 where there are such: open, unknown, optional, report-mode, error, warning, note, changed, or codes of findings; separated by commas',
+        says: 'exit with 1 where there are such: open, unknown, optional, report-mode, error, warning, note, changed, or codes of findings; separated by commas (default: error); none: only list',
         listOf: POSTURE_LEVELS,
       },
       lock: { value: 'file', says: 'compare with this posture.lock; exit with 1 where something got weaker' },
@@ -92,6 +101,7 @@ export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
     options: {
       ...LOADING,
       baseline: { value: 'module', says: 'count the findings and waivers of this baseline as well' },
+      'load-evidence': { value: 'file', says: 'JSON with results of load tests of the limits' },
       format: formats('table', 'json', 'markdown'),
       ...SHARED,
     },

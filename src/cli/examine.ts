@@ -3,63 +3,51 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { checkBaseline, isBaseline, type Baseline } from '../posture/baseline.js'
 import { answerChecklist } from '../posture/checklist.js'
-import { diagnose } from '../posture/doctor.js'
+import { diagnose, type DiagnoseOptions } from '../posture/doctor.js'
+import { diagnosesOf } from '../posture/doctor/diagnoses.js'
+import { toldOnce } from '../posture/doctor/together.js'
 import { findingsOf } from '../posture/findings.js'
-import type { Finding } from '../posture/model.js'
 import { inspectPosture } from '../posture/inspect-posture.js'
 import { plainPosture } from '../posture/render/json.js'
 import { unloadable } from './failure.js'
-import { quoted } from './find-application.js'
+import { quoted } from './words.js'
+import { readEvidence } from './load-evidence.js'
 import { fileOrPackage, importModule, loadApplication, type LoadedApplication } from './load-application.js'
 import type { Examination, Request } from './protocol.js'
 
 /** Loads what a request is about and finds out all that its command needs. */
 export async function examineApplication(request: Request, cwd: string): Promise<Examination> {
   const { command, baseline: baselineModule } = request
+  const rateLimitEvidence = request.evidence === undefined ? [] : readEvidence(cwd, request.evidence)
   const loaded = await loadApplication(cwd, request)
   const { application, file } = loaded
   const baseline = baselineModule === undefined ? undefined : await loadBaseline(cwd, baselineModule)
   const name = request.name ?? packageName(file) ?? basename(file)
   const posture = inspectPosture(application, { root: cwd, name: name.slice(0, 200) })
-  const diagnoses = command === 'doctor' || command === 'audit' ? diagnosesOf(loaded, cwd) : []
   return {
     // A fact may be anything; what crosses the pipe is what is printed.
     posture: plainPosture(posture),
-    diagnoses,
+    diagnoses: command === 'doctor' ? diagnose(application, doctorOptions(loaded, cwd)) : [],
     breaches: command === 'check' && baseline !== undefined ? checkBaseline(posture, baseline) : [],
     answers:
       command === 'audit'
         ? answerChecklist(posture, {
-            findings: toldOnce(findingsOf(posture), diagnoses),
+            findings: toldOnce(findingsOf(posture), diagnosesOf(application, doctorOptions(loaded, cwd))),
+            rateLimitEvidence,
             ...(baseline === undefined ? {} : { baseline }),
           })
         : [],
   }
 }
 
-function diagnosesOf(
-  { application, server, file, unusedExpress }: LoadedApplication,
-  root: string,
-): readonly Finding[] {
+function doctorOptions({ server, file, unusedExpress }: LoadedApplication, root: string): DiagnoseOptions {
   const files = Object.keys(createRequire(file).cache)
-  return diagnose(application, {
+  return {
     root,
     source: file,
     loadedFiles: files.filter((path) => unusedExpress === undefined || !path.startsWith(unusedExpress)),
     ...(server === undefined ? {} : { server }),
-  })
-}
-
-/** What the doctor sees from afar the posture may have seen row by row. */
-const TWINS: Readonly<Record<string, string>> = {
-  'guard-behind-route': 'guard-after-route',
-  'report-mode-left-on': 'report-mode',
-  'body-parser-before-authentication': 'body-parser-before-authentication',
-}
-
-function toldOnce(findings: readonly Finding[], diagnoses: readonly Finding[]): readonly Finding[] {
-  const told = new Set(findings.map(({ code }) => code))
-  return [...findings, ...diagnoses.filter(({ code }) => !told.has(TWINS[code] ?? ''))]
+  }
 }
 
 async function loadBaseline(cwd: string, given: string): Promise<Baseline> {

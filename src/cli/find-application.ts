@@ -1,8 +1,9 @@
 import { Server as HttpServer } from 'node:http'
 import { Server as HttpsServer } from 'node:https'
 import { isApplication } from '../core/router.js'
-import { neutralise } from '../core/text.js'
+import { adviceFor, exportsOf, exportsText, holdersOf } from './export-advice.js'
 import { unloadable } from './failure.js'
+import { described, quoted } from './words.js'
 
 export interface FoundApplication {
   readonly application: object
@@ -17,31 +18,25 @@ export interface Where {
   readonly call: boolean
 }
 
+const MAX_DEPTH = 3
 const USUAL_NAMES = ['default', 'app', 'application', 'server']
 
 /** Finds the application among what a module exports. */
 export async function findApplication(exported: object, where: Where): Promise<FoundApplication> {
   const value = where.exportName === undefined ? exported : namedExport(exported, where.exportName, where)
   const given = where.call ? await called(value, where) : await awaited(value, where)
-  const found = applicationIn(await settledMembers(given, where), 0)
+  const found = applicationIn(await settledMembers(given, where), 0) ?? onlyApplication(exported, where)
   if (found !== undefined) return found
   const subject =
     where.exportName === undefined ? quoted(where.module) : `The export ${quoted(where.exportName)}`
-  throw unloadable(`${subject} gives no Express application.`, hintFor(exported, where))
+  throw unloadable(`${subject} gives no Express application.`, adviceFor(exported, given, where))
 }
 
 function namedExport(exported: object, name: string, { module }: Where): unknown {
   for (const holder of holdersOf(exported)) {
     if (Object.hasOwn(holder, name)) return (holder as Record<string, unknown>)[name]
   }
-  throw unloadable(`${quoted(module)} has no export ${quoted(name)}.`, `It exports ${listed(exported)}.`)
-}
-
-/** A CommonJS module stands in its namespace as `default`, and what TypeScript made of `export default` one further in. */
-function holdersOf(exported: object): readonly object[] {
-  const inner = (exported as { default?: unknown }).default
-  const isHolder = (typeof inner === 'object' || typeof inner === 'function') && inner !== null
-  return isHolder ? [exported, inner] : [exported]
+  throw unloadable(`${quoted(module)} has no export ${quoted(name)}.`, exportsText(exported))
 }
 
 async function called(value: unknown, where: Where): Promise<unknown> {
@@ -89,10 +84,18 @@ async function settledMembers(value: unknown, where: Where): Promise<unknown> {
   return Object.fromEntries(await Promise.all(members))
 }
 
+/** The only application that a module exports is meant, whatever its name is. */
+function onlyApplication(exported: object, { exportName, call }: Where): FoundApplication | undefined {
+  if (exportName !== undefined || call) return undefined
+  const found = exportsOf(exported).flatMap(({ value }) => applicationIn(value, MAX_DEPTH) ?? [])
+  const [first] = found
+  return found.every(({ application }) => application === first?.application) ? first : undefined
+}
+
 function applicationIn(value: unknown, depth: number): FoundApplication | undefined {
   if (isApplication(value)) return { application: value, server: undefined }
   if (isServer(value)) return applicationOn(value)
-  if (typeof value !== 'object' || value === null || depth > 2) return undefined
+  if (typeof value !== 'object' || value === null || depth >= MAX_DEPTH) return undefined
   const members = value as Record<string, unknown>
   const candidates = USUAL_NAMES.filter((name) => name in members)
   const found = candidates
@@ -112,36 +115,4 @@ function isServer(value: unknown): value is HttpServer {
 function applicationOn(server: HttpServer): FoundApplication | undefined {
   const application = server.listeners('request').find(isApplication)
   return application === undefined ? undefined : { application, server }
-}
-
-function hintFor(exported: object, { exportName, call }: Where): string {
-  const makers = holdersOf(exported).flatMap((holder) =>
-    Object.keys(holder).filter((name) => typeof (holder as Record<string, unknown>)[name] === 'function'),
-  )
-  const [maker] = makers
-  const advice =
-    maker === undefined || call
-      ? 'Export it as default or as "app".'
-      : `If ${quoted(exportName ?? maker)} makes it: --export ${neutralise(exportName ?? maker, 60)} --call`
-  return `The module exports ${listed(exported)}. ${advice}`
-}
-
-function listed(exported: object): string {
-  const names = [...new Set(holdersOf(exported).flatMap((holder) => Object.keys(holder)))]
-  if (names.length === 0) return 'nothing'
-  const shown = names.slice(0, 10).map((name) => neutralise(name, 60))
-  return `${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`
-}
-
-export function quoted(text: string): string {
-  return `"${neutralise(text, 200)}"`
-}
-
-/** What was thrown, on one line. */
-export function described(cause: unknown): string {
-  if (cause instanceof Error) {
-    const [first = ''] = cause.message.split('\n', 1)
-    return `${neutralise(cause.name, 60)}: ${neutralise(first, 500)}`
-  }
-  return typeof cause === 'string' ? quoted(cause) : 'something that is no Error'
 }

@@ -9,10 +9,11 @@ const COLORS: Readonly<Record<Finding['severity'], number>> = { error: 31, warni
 const INDENT = ' '.repeat(9)
 
 /** Findings for a person: what is so, what happens, what to do, and where to read on. */
-export function listFindings(findings: readonly Finding[], layout: Layout): string {
+export function listFindings(findings: readonly Finding[], layout: Layout, pages?: string): string {
   const columns = Math.max(40, layout.columns)
   const lines = findings.flatMap((finding) => [...linesOf(finding, columns, layout.color), ''])
-  return [...lines, summaryOf(findings), ''].join('\n')
+  const where = pages === undefined || findings.length === 0 ? [] : [`Pages: ${shown(pages)}`]
+  return [...lines, summaryOf(findings), ...where, ''].join('\n')
 }
 
 function linesOf(finding: Finding, columns: number, color: boolean): readonly string[] {
@@ -38,12 +39,18 @@ function paragraph(text: string, columns: number): readonly string[] {
 
 export function summaryOf(findings: readonly Finding[]): string {
   if (findings.length === 0) return 'No findings.'
-  const counts = SEVERITIES.map((severity) => ({
+  return `${findings.length} finding${findings.length === 1 ? '' : 's'}: ${countsText(findings)}`
+}
+
+/** `3 errors, 1 warning` */
+export function countsText(findings: readonly Pick<Finding, 'severity'>[]): string {
+  return SEVERITIES.map((severity) => ({
     severity,
     count: findings.filter((finding) => finding.severity === severity).length,
-  })).filter(({ count }) => count > 0)
-  const parts = counts.map(({ severity, count }) => `${count} ${severity}${count === 1 ? '' : 's'}`)
-  return `${findings.length} finding${findings.length === 1 ? '' : 's'}: ${parts.join(', ')}`
+  }))
+    .filter(({ count }) => count > 0)
+    .map(({ severity, count }) => `${count} ${severity}${count === 1 ? '' : 's'}`)
+    .join(', ')
 }
 
 /** Findings for a program. It grows by members; a member that is there keeps its meaning. */

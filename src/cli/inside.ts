@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import { writeSync } from 'node:fs'
 import { examineApplication } from './examine.js'
 import { CommandFailure, EXIT, unloadable } from './failure.js'
-import { described, quoted } from './find-application.js'
+import { described, quoted } from './words.js'
 import { REPLY_DESCRIPTOR, type Reply, type Request } from './protocol.js'
 
 let isSent = false

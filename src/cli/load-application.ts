@@ -3,7 +3,9 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { unloadable } from './failure.js'
-import { described, findApplication, quoted, type FoundApplication, type Where } from './find-application.js'
+import { findApplication, type FoundApplication, type Where } from './find-application.js'
+import { hintFor, placeOf } from './load-failure.js'
+import { described, quoted } from './words.js'
 import { watchMounts } from './watch-mounts.js'
 
 export interface LoadedApplication extends FoundApplication {
@@ -29,7 +31,9 @@ export async function importModule(file: string, given: string): Promise<object>
   try {
     return (await import(pathToFileURL(file).href)) as object
   } catch (cause) {
-    throw unloadable(`${quoted(given)} could not be loaded: ${described(cause)}`, hintFor(cause), cause)
+    const place = placeOf(cause, file)
+    const what = `${described(cause)}${place === undefined ? '' : ` (${place})`}`
+    throw unloadable(`${quoted(given)} could not be loaded: ${what}`, await hintFor(cause), cause)
   }
 }
 
@@ -57,13 +61,4 @@ export function fileOrPackage(cwd: string, given: string): string {
       throw unloadable(`The package ${quoted(given)} can only be imported: give the path of its main file.`)
     throw unloadable(`There is neither a file nor a package ${quoted(given)}.`)
   }
-}
-
-function hintFor(cause: unknown): string | undefined {
-  const { code } = (cause ?? {}) as NodeJS.ErrnoException
-  if (code === 'ERR_UNKNOWN_FILE_EXTENSION')
-    return "For TypeScript: Node.js 22.18 or later, or a loader, as NODE_OPTIONS='--import tsx'."
-  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND')
-    return 'Is everything installed that it imports?'
-  return '--stack shows where.'
 }

@@ -11,6 +11,8 @@ export interface Request {
   readonly call: boolean
   readonly name: string | undefined
   readonly baseline: string | undefined
+  /** File with results of load tests. */
+  readonly evidence: string | undefined
 }
 
 /** What is found out there. */

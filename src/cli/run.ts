@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import { neutralise } from '../core/text.js'
 import { readArguments, type CommandOptions, type Wish } from './arguments.js'
 import { COMMANDS, helpText, usageText } from './command-list.js'
@@ -70,6 +70,7 @@ async function perform(
       call: options['call'] !== undefined,
       name: options['name'],
       baseline: options['baseline'],
+      evidence: options['load-evidence'],
     },
     { inside: join(folder, 'inside.js'), cwd, timeoutSeconds: secondsOf(options['load-timeout']) },
   )
@@ -78,6 +79,7 @@ async function perform(
     cwd,
     layout: output === undefined ? layoutOf(stdout, environment) : FILE_LAYOUT,
     version: versionIn(folder),
+    pages: pagesIn(cwd, folder),
   }
   const report = (REPORTS[command] as MakeReport)(examination, options, surroundings)
   if (output === undefined) await write(stdout, report.text)
@@ -91,6 +93,12 @@ function secondsOf(text = '10'): number {
   const seconds = Number(text)
   if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 600) return seconds
   throw misused(`--load-timeout must be whole seconds from 1 to 600, got "${neutralise(text, 40)}".`)
+}
+
+/** Where the pages lie that findings name, for whoever stands in the working directory. */
+function pagesIn(cwd: string, folder: string): string | undefined {
+  const pages = join(folder, '../../../docs')
+  return existsSync(pages) ? relative(cwd, pages).split(sep).join('/') : undefined
 }
 
 /** The package lies two folders above the compiled command's parent: dist/esm/cli. */

@@ -51,6 +51,16 @@ const date: OptionRule = {
   holds: (value) => value instanceof Date && !Number.isNaN(value.getTime()),
 }
 
+/** As the options of the middlewares say it, or without the unit. */
+const OTHER_SPELLINGS: Readonly<Record<string, RuleName>> = {
+  maxTokenAge: 'maxTokenAgeSeconds',
+  maxTokenLifetimeSeconds: 'maxTokenAgeSeconds',
+  maxClockTolerance: 'maxClockToleranceSeconds',
+  clockToleranceSeconds: 'maxClockToleranceSeconds',
+  requireScopes: 'requireScopesOnWrites',
+  denyByDefault: 'requireDenyByDefault',
+}
+
 const OPTIONS: Readonly<Record<keyof BaselineOptions, OptionRule>> = {
   name: required(ruleName),
   extends: listOf(baseline),
@@ -106,7 +116,7 @@ export function defineBaseline(options: BaselineOptions, time: BaselineTime = {}
  */
 export function checkBaseline(posture: Posture, against: Baseline, time: BaselineTime = {}): Finding[] {
   if (!isBaseline(against)) throw misuse('checkBaseline', 'baseline', baseline.says, against)
-  return examine(posture, against, nowOf('checkBaseline', time)).map(({ finding }) => finding)
+  return [...examine(posture, against, nowOf('checkBaseline', time))]
 }
 
 /** Whether a value was made by `defineBaseline`, of this copy of the library or another one in the process. */
@@ -123,8 +133,22 @@ export function nowOf(me: string, time: BaselineTime): number {
 
 function checkedRules(name: string, rules: BaselineRules): BaselineRules {
   const options = Object.fromEntries(RULE_NAMES.map((rule) => [rule, RULES[rule].option]))
-  checkOptions(`defineBaseline "${name}"`, rules, options)
+  try {
+    checkOptions(`defineBaseline "${name}"`, rules, options, OTHER_SPELLINGS)
+  } catch (error) {
+    throw aboutRules(error)
+  }
   return rules
+}
+
+/** What is an option elsewhere is a rule here. A name is letters and dots, so the first match is ours. */
+function aboutRules(error: unknown): unknown {
+  if (!(error instanceof TypeError)) return error
+  return new TypeError(
+    error.message
+      .replace(': unknown option "', ': unknown rule "')
+      .replace(/ Known options: ([^"]*)$/, ' Known rules: $1'),
+  )
 }
 
 function isEmptyList(value: unknown): boolean {

@@ -66,7 +66,7 @@ export function answerChecklist(posture: Posture, options: ChecklistOptions = {}
     limits: limitsSeen(posture, tests, nowMs),
     logs: logsSeen(posture),
   }
-  const others = [...findings, ...examined.map(({ finding }) => finding)]
+  const others = [...findings, ...examined]
   return QUESTIONS.map((question) => answer(question, seen[question.id]))
 
   function answer(question: Question, { status, evidence, findings: own }: Seen): ChecklistAnswer {

@@ -1,31 +1,13 @@
-import { readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
-import { createRequire } from 'node:module'
-import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { callback, checkOptions, flag, misuse, record, text, type OptionRule } from '../core/options.js'
 import { isApplication } from '../core/router.js'
 import { neutralise } from '../core/text.js'
-import { services } from './doctor/chain.js'
-import { expressCopies } from './doctor/copies.js'
-import { walk, type Examined } from './doctor/examined.js'
-import { memoryStores, reportMode, strictTransport, upgrades } from './doctor/guards.js'
-import { guardsBehindRoutes, parsersBeforeAuthentication } from './doctor/order.js'
-import { secretLiterals, secretSettings } from './doctor/secrets.js'
-import { trustProxy } from './doctor/trust-proxy.js'
+import { diagnosesOf, type DiagnoseOptions } from './doctor/diagnoses.js'
+import { grouped, toldOnce } from './doctor/together.js'
+import { findingsOf } from './findings.js'
+import { inspectPosture } from './inspect-posture.js'
 import type { Finding } from './model.js'
 
-export interface DiagnoseOptions {
-  /** The folder that files in findings are relative to. @default the working directory */
-  readonly root?: string
-  /** File of the module that makes the application: it is searched for secrets. @default none is searched */
-  readonly source?: string
-  /** The server that the application answers on: whether it ends TLS, and whether it takes upgrades. */
-  readonly server?: Server
-  /** @default process.env */
-  readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Files that Node.js has loaded as CommonJS. @default those of this process */
-  readonly loadedFiles?: readonly string[]
-}
+export type { DiagnoseOptions } from './doctor/diagnoses.js'
 
 export interface DoctorOptions extends DiagnoseOptions {
   /** Whether to throw where a finding is an error. @default false */
@@ -45,27 +27,13 @@ const RULES = {
 }
 const SEVERITIES = ['error', 'warning', 'note'] as const
 
-const EXAMINATIONS: readonly ((examined: Examined) => readonly Finding[])[] = [
-  trustProxy,
-  expressCopies,
-  services,
-  guardsBehindRoutes,
-  parsersBeforeAuthentication,
-  reportMode,
-  memoryStores,
-  strictTransport,
-  upgrades,
-  secretLiterals,
-  secretSettings,
-]
-
 /**
  * Looks for set-ups of an application that cannot protect it, or that nobody can have meant; the worst come first.
  *
- * Call it when everything is mounted: it sees what is there, and sends no request.
+ * What `inspectPosture` finds wrong with the routes is among it, but for its notes; routes of which the same is so are
+ * told together. Call it when everything is mounted: it sees what is there, and sends no request.
  *
- * **Not checked:** whether each route is guarded; that is what `inspectPosture` says. Mounted applications that Express
- * hides, and what a handler does.
+ * **Not checked:** mounted applications that Express hides, and what a handler does.
  *
  * Throws a `TypeError` for what is no Express application, and for unknown or impossible options.
  */
@@ -73,18 +41,12 @@ export function diagnose(application: object, options: DiagnoseOptions = {}): Fi
   checkOptions('diagnose', options, RULES)
   if (!isApplication(application))
     throw misuse('diagnose', 'application', 'an Express application', application)
-  const { root = process.cwd(), source, server, environment = process.env, loadedFiles } = options
-  const examined: Examined = {
-    application,
-    ...walk(application),
-    environment,
-    server,
-    loadedFiles: loadedFiles ?? filesOfThisProcess(root),
-    source: source === undefined ? undefined : sourceOf(resolve(root, source)),
-  }
-  return EXAMINATIONS.flatMap((examine) => examine(examined))
-    .map((finding) => placed(finding, root))
-    .toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
+  const { root } = options
+  const posture = inspectPosture(application, root === undefined ? {} : { root })
+  const grave = findingsOf(posture).filter(({ severity }) => severity !== 'note')
+  return grouped(toldOnce(grave, diagnosesOf(application, options))).toSorted(
+    (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity),
+  )
 }
 
 /**
@@ -110,24 +72,4 @@ function writeLine({ severity, code, message, remedy, where, file, line, page }:
   )
   const sentence = [`${severity} ${code}: ${message} ${remedy}`, ...place, page].join(' | ')
   process.stderr.write(`express-bulwark doctor: ${neutralise(sentence, 2000)}\n`)
-}
-
-function filesOfThisProcess(root: string): readonly string[] {
-  return Object.keys(createRequire(resolve(root, 'any.js')).cache)
-}
-
-/** A source that cannot be read holds no finding: the module was loaded from it a moment ago. */
-function sourceOf(file: string): Examined['source'] {
-  try {
-    return { file, text: readFileSync(file, 'utf8') }
-  } catch {
-    return undefined
-  }
-}
-
-function placed(finding: Finding, root: string): Finding {
-  const { file } = finding
-  if (file === undefined || !isAbsolute(file)) return finding
-  const path = relative(root, file).split(sep).join('/')
-  return { ...finding, file: path === '' ? file : path }
 }

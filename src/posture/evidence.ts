@@ -31,12 +31,8 @@ export function isWrite({ kind, method }: PostureRow): boolean {
 }
 
 /** A row that says that it needs nobody, also where authentication runs for those who are somebody. */
-export function isPublic(row: PostureRow): boolean {
-  return row.proof === 'public' || (row.proof === 'optional' && row.guards.some(isOwnPublicRoute))
-}
-
-function isOwnPublicRoute({ kind, mounted }: PostureGuard): boolean {
-  return kind === 'publicRoute' && mounted === 'route'
+export function isPublic({ proof, publicReason }: PostureRow): boolean {
+  return proof === 'public' || (proof === 'optional' && publicReason !== undefined)
 }
 
 /** The guards of one kind that refuse. A guard that only reports protects nothing. */

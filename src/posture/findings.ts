@@ -1,4 +1,4 @@
-import { adviceOf, type PostureCode } from './findings/advice.js'
+import { REFUSED_OPTIONAL, adviceOf, type Advice, type PostureCode } from './findings/advice.js'
 import type { Finding, Posture, PostureGuard, PostureRow } from './model.js'
 import { guardText, nearestGuard, placeText, routeText, shown } from './render/words.js'
 
@@ -7,7 +7,7 @@ import { guardText, nearestGuard, placeText, routeText, shown } from './render/w
  * guards that only report, each named once however many routes it stands before.
  *
  * The place of a finding about a row is that of the guard nearest to its handler, which is not the line of the route
- * itself; where no guard is known it is `undefined`.
+ * itself; where that guard is mounted before the route, `placed` says so. Where no guard is known it is `undefined`.
  *
  * **Not checked:** whether a scope, a limit or a schema is the right one.
  */
@@ -26,7 +26,7 @@ function findingsOfRow(row: PostureRow): readonly Finding[] {
   return code === undefined ? faults : [findingOf(code, messageOf(row), row), ...faults]
 }
 
-function codeOf({ kind, proof, refusedByDefault }: PostureRow): PostureCode | undefined {
+function codeOf({ kind, proof, publicReason, refusedByDefault }: PostureRow): PostureCode | undefined {
   switch (proof) {
     case 'guarded':
     case 'public':
@@ -34,7 +34,7 @@ function codeOf({ kind, proof, refusedByDefault }: PostureRow): PostureCode | un
     case 'known':
       return undefined
     case 'optional':
-      return 'route-optional'
+      return publicReason === undefined ? 'route-optional' : undefined
     case 'open':
       if (kind === 'application') return 'application-unknown'
       if (kind === 'handler') return 'handler-open'
@@ -55,13 +55,18 @@ function findingOf(code: string, message: string, row: PostureRow): Finding {
   const guard = nearestGuard(row.guards)
   return {
     code,
-    ...adviceOf(code),
+    ...adviceFor(code, row),
     message: shown(message, 1000),
     page: pageOf(code),
     where: routeText(row),
     file: guard?.file,
     line: guard?.line,
+    ...(guard?.mounted === 'before' ? { placed: `${guardText(guard)}, mounted before it` } : {}),
   }
+}
+
+function adviceFor(code: string, { refusedByDefault }: PostureRow): Advice {
+  return code === 'route-optional' && refusedByDefault ? REFUSED_OPTIONAL : adviceOf(code)
 }
 
 interface Reporting {

@@ -20,6 +20,7 @@ const MORE: PostureRow = {
   path: '/*',
   proof: 'unknown',
   why: 'there is more than this report can hold; the rest was not looked at',
+  publicReason: undefined,
   refusedByDefault: false,
   guards: [],
   faults: [],
@@ -46,7 +47,7 @@ export function inspectPosture(app: object, options: InspectPostureOptions = {})
   const { root = process.cwd(), name = 'application' } = options
   const writer = new GuardWriter(root)
   const mark = denyByDefaultOf(app)
-  const walk = new Walk(writer, mark !== undefined)
+  const walk = new Walk(writer)
   walk.visit(app)
   return {
     schemaVersion: SCHEMA_VERSION,

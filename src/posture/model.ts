@@ -9,7 +9,7 @@ export const SCHEMA_VERSION = 1
  * `guarded`: an authentication in enforce mode surely runs before the handler. `public`: the route says that it needs
  * none. `optional`: authentication runs, and lets callers without a credential pass. `open`: nothing authenticates.
  * `held`: a handler outside any route, whose answer deny-by-default holds back until somebody has been authenticated.
- * `known`: a handler outside any route that its name says to pass requests on (a parser, CORS). `unknown`: it cannot be said.
+ * `known`: a handler outside any route that by name and source is one that passes requests on (a parser, CORS). `unknown`: it cannot be said.
  */
 export type Proof = 'guarded' | 'public' | 'optional' | 'open' | 'held' | 'known' | 'unknown'
 
@@ -46,7 +46,12 @@ export interface PostureRow {
   readonly proof: Proof
   /** For a person: the reason of a public route; why a row is open or unknown; else how it is guarded. */
   readonly why: string
-  /** Whether deny-by-default refuses the route while nothing authenticates. */
+  /**
+   * What `publicRoute(reason)` in the route says, where it stands in front of the handler. Anonymous callers get through
+   * only where `proof` is `public` or `optional`.
+   */
+  readonly publicReason: string | undefined
+  /** Whether deny-by-default refuses callers that nobody authenticated. */
   readonly refusedByDefault: boolean
   /** What runs before the handler, in order. */
   readonly guards: readonly PostureGuard[]
@@ -84,4 +89,6 @@ export interface Finding {
   readonly where: string | undefined
   readonly file: string | undefined
   readonly line: number | undefined
+  /** What stands at `file` and `line`, where that is not in the row itself: `authenticate, mounted before it`. */
+  readonly placed?: string
 }

@@ -81,7 +81,7 @@ describe('readArguments', () => {
     [['posture', 'a.js', '--format='], '--format needs a value: <table|json|markdown|sarif|html|csv>.'],
     [['posture', 'a.js', '--name', '--call'], '--name needs a value: <name>.'],
     [['posture', 'a.js', '--call=yes'], '--call takes no value.'],
-    [['posture', 'a.js', '--format', 'yaml'], '--format does not know "yaml".'],
+    [['posture', 'a.js', '--format', 'pdf'], '--format does not know "pdf".'],
     [['posture', 'a.js', '--format', 'htm'], '--format does not know "htm". Did you mean html?'],
     [['posture', 'a.js', '--fail-on', 'opn'], '--fail-on does not know "opn". Did you mean open?'],
     [['posture', 'a.js', '--fail-on', 'open,,unknown'], '--fail-on does not know "".'],

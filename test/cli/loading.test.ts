@@ -13,6 +13,9 @@ let project: ReturnType<typeof makeProject>
 beforeAll(() => {
   built()
   project = makeProject()
+  project.write('broken.js', '\nconst = 1')
+  project.write('broken.cjs', '\n\nconst = 1')
+  project.write('old/package.json', '{ "type": "commonjs" }')
 }, 120_000)
 afterAll(() => {
   project.remove()
@@ -21,7 +24,7 @@ afterAll(() => {
 /** Runs `posture --format json` on a module with this source. */
 async function load(source: string, args: readonly string[] = [], name = 'app.js') {
   project.write(name, source)
-  return bulwark(project.folder, ['posture', `./${name}`, '--format', 'json', ...args])
+  return bulwark(project.folder, ['posture', `./${name}`, '--format', 'json', '--fail-on', 'none', ...args])
 }
 
 const pathsIn = (stdout: string): string[] =>
@@ -31,6 +34,13 @@ describe('a module that can be loaded', () => {
   it.each<[string, string, string[]?, string?]>([
     ['an export named app', APP],
     ['a default export', APP.replace('const app =', 'const x = 1; const app =') + 'export default app'],
+    ['the only application that is exported', APP.replaceAll('app', 'Orders') + 'export const limit = 5'],
+    [
+      'the only application that is exported, of a CommonJS module',
+      `const Orders = require('express')()\nOrders.get('/orders', (q, s) => s.end())\nexports.Orders = Orders`,
+      [],
+      'only.cjs',
+    ],
     ['any export, by name', APP.replaceAll('app', 'service'), ['--export', 'service']],
     ['a promise of it', `${APP.replace('export ', '')}export default Promise.resolve(app)`],
     [
@@ -169,11 +179,27 @@ describe('a module that cannot', () => {
       ['--load-timeout', '1'],
     ],
     ['loops', `while (true);`, '"./bad.js" was not loaded within 1 s.', ['--load-timeout', '1']],
-    ['exports nothing', ``, '"./bad.js" gives no Express application.\n  The module exports nothing.'],
+    [
+      'exports nothing',
+      ``,
+      '"./bad.js" gives no Express application.\n  It exports nothing: add `export { app }`.\n',
+    ],
+    [
+      'exports nothing, in CommonJS',
+      `const app = require('express')()`,
+      'gives no Express application.\n  It exports nothing: add `module.exports = app`.\n',
+      [],
+      'nothing.cjs',
+    ],
+    [
+      'exports two applications',
+      `import express from 'express'\nexport const shop = express()\nexport const admin = express()`,
+      'It exports applications: --export admin, --export shop.',
+    ],
     [
       'exports a function only',
       `export const make = () => 1`,
-      '"./bad.js" gives no Express application.\n  The module exports make. If "make" makes it: --export make --call',
+      '"./bad.js" gives no Express application.\n  It exports make. If "make" makes it: --export make --call',
     ],
     [
       'exports another framework',
@@ -183,7 +209,80 @@ describe('a module that cannot', () => {
     [
       'exports a router',
       `import express from 'express'\nexport default express.Router()`,
-      'gives no Express application.',
+      'gives no Express application.\n  "default" is an express.Router: export the application that mounts it.\n',
+    ],
+    [
+      'exports a router by name',
+      `exports.orders = require('express').Router()`,
+      '"orders" is an express.Router',
+      [],
+      'router.cjs',
+    ],
+    [
+      'has no such export, beside its application',
+      `const app = require('express')()\napp.close = () => 1\nmodule.exports = app\nmodule.exports.stop = () => 1`,
+      '"./members.cjs" has no export "nope".\n  It exports default.\n',
+      ['--export', 'nope'],
+      'members.cjs',
+    ],
+    [
+      'has a function that gives another object',
+      `export const createApp = () => ({ a: 1, b: 2 })`,
+      'The export "createApp" gives no Express application.\n  createApp() answered an object with: a, b.\n',
+      ['--export', 'createApp', '--call'],
+    ],
+    [
+      'has a function that gives nothing',
+      `export default () => {}`,
+      'The default export answered undefined; a return may be missing.',
+      ['--call'],
+    ],
+    [
+      'imports what is not exported',
+      `\nimport { readFle } from 'node:fs'`,
+      "does not provide an export named 'readFle' (bad.js:2)\n",
+    ],
+    [
+      'misspells what this library exports',
+      `import { requireScope } from 'express-bulwark'`,
+      "export named 'requireScope' (bad.js:1)\n  Did you mean requireScopes?\n",
+    ],
+    [
+      'imports from here what is exported there',
+      `import { doctor } from 'express-bulwark'`,
+      "Import doctor from 'express-bulwark/posture'.",
+    ],
+    ['has a syntax error further down', `\n\nconst = 1`, "SyntaxError: Unexpected token '=' (bad.js:3)\n"],
+    ['imports one with a syntax error', `import './broken.js'`, "Unexpected token '=' (broken.js:2)\n"],
+    [
+      'requires one with a syntax error',
+      `require('./broken.cjs')`,
+      "Unexpected token '=' (broken.cjs:3)\n",
+      [],
+      'requiring.cjs',
+    ],
+    [
+      'is an ES module that Node.js takes for CommonJS',
+      `import express from 'express'`,
+      'could not be loaded: SyntaxError: Cannot use import statement outside a module (old/app.js:1)\n  It is an ES module: set "type": "module" in package.json, or rename the file to .mjs.\n',
+      [],
+      'old/app.js',
+    ],
+    ['imports a file that is not there', `import './nope.js'`, '\n  There is no such file: see whether'],
+    ['imports a file without its ending', `import './broken'`, 'names the whole file, as "./orders.js".'],
+    [
+      'requires a file that is not there',
+      `require('./nope')`,
+      '\n  There is no such file:',
+      [],
+      'missing.cjs',
+    ],
+    [
+      'requires a package that is not there',
+      `require('no-such-package')`,
+      '\n  Is everything installed that it imports?\n',
+      [],
+      'uninstalled.cjs',
     ],
     ['has no such export', APP, '"./bad.js" has no export "nope".\n  It exports app.', ['--export', 'nope']],
     [
@@ -216,7 +315,8 @@ describe('a module that cannot', () => {
     async (_what, source, message, args = [], name = 'bad.js') => {
       const outcome = await load(source, args, name)
       expect(outcome).toMatchObject({ code: 3, stdout: '' })
-      expect(outcome.stderr).toMatch(/^express-bulwark: /)
+      // Node.js may have warned before.
+      expect(outcome.stderr).toMatch(/^express-bulwark: /m)
       expect(outcome.stderr).toContain(message)
       expect(outcome.stderr).not.toMatch(/^\s+at /m)
     },

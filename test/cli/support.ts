@@ -1,15 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
+import { COMMAND, PACKAGE } from '../support/built.js'
+
+export { PACKAGE, built } from '../support/built.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-/** The built package; one that lies elsewhere may be named, so that a test needs not share the folder of others. */
-export const PACKAGE = process.env['EXPRESS_BULWARK_BUILT'] ?? root
-const MAIN = join(PACKAGE, 'dist/esm/cli/main.js')
-
 /** The version of Express of this run, by the name of its package. */
 export const EXPRESS = 'lazyrouter' in express.application ? 'express4' : 'express'
 
@@ -17,13 +16,6 @@ export interface Outcome {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
-}
-
-/** Builds the command where `npm test` has not. */
-export function built(): void {
-  if (existsSync(MAIN)) return
-  const { status } = spawnSync(process.execPath, ['scripts/build.js'], { cwd: root, stdio: 'inherit' })
-  if (status !== 0) throw new Error('the build failed')
 }
 
 /** A folder of a service's own, with Express and this library installed. */
@@ -57,7 +49,7 @@ export function bulwark(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, [COMMAND, ...args], {
       cwd: folder,
       env: { PATH: process.env['PATH'], ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -82,7 +74,7 @@ export function bulwark(
 export function shell(folder: string, line: string): Outcome {
   const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', line], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], BULWARK: `${process.execPath} ${MAIN}` },
+    env: { PATH: process.env['PATH'], BULWARK: `${process.execPath} ${COMMAND}` },
     encoding: 'utf8',
     timeout: 20_000,
   })

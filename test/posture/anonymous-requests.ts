@@ -122,9 +122,17 @@ export function rowsBehind(answer: Answer, rows: readonly PostureRow[]): readonl
   const placed = served.filter(({ path }) => alike(path) === alike(answer.at))
   if (placed.length > 0) return placed
   if (served.length > 0) return served
-  const taking = rows.filter((row) => servesMethod(row, answer.method) && mayTake(row.path, answer.path))
+  const taking = rowsTaking(answer, rows)
   const routes = taking.filter(({ kind }) => kind === 'route')
   return routes.length > 0 ? routes : taking
+}
+
+/** The rows whose method and path fit a request. */
+export function rowsTaking(
+  { method, path }: Pick<Answer, 'method' | 'path'>,
+  rows: readonly PostureRow[],
+): readonly PostureRow[] {
+  return rows.filter((row) => servesMethod(row, method) && mayTake(row.path, path))
 }
 
 function servesMethod({ method }: PostureRow, asked: string): boolean {

@@ -44,6 +44,7 @@ const STRICT: BaselineRules = {
   maxRequestsPerMinute: 100,
   requireValidation: true,
   requireScopesOnWrites: true,
+  requireAuthorization: true,
   refuseReportMode: true,
 }
 
@@ -191,6 +192,32 @@ describe('a baseline', () => {
       'POST /orders',
     ],
     [
+      'requireAuthorization',
+      'nothing that says who may read',
+      makePosture({ rows: [read(before())] }),
+      'GET /orders/:id',
+    ],
+    [
+      'requireAuthorization',
+      'a guard of that layer that only reports',
+      withWrite([...before(), { ...scopes, mode: 'report' }]),
+      'POST /orders',
+    ],
+    [
+      'requireAuthorization',
+      'deny-by-default alone',
+      withWrite([makeGuard('denyByDefault'), ...before()]),
+      'POST /orders',
+    ],
+    ['requireAuthorization', 'an open route', withRow('open'), 'GET /x'],
+    ['requireAuthorization', 'a route that lets everybody pass', withRow('optional'), 'GET /x'],
+    [
+      'requireAuthorization',
+      'an application that hides its routes',
+      makePosture({ rows: [makeRow('ALL /{hidden}', before(), { kind: 'application', proof: 'unknown' })] }),
+      'ALL /{hidden}',
+    ],
+    [
       'refuseReportMode',
       'a guard that only reports',
       withWrite([...before(), { ...scopes, mode: 'report' }]),
@@ -234,8 +261,30 @@ describe('a baseline', () => {
   it('lets a route that is public do without a limit and a scope', () => {
     const row = makeRow('POST /login', [publicRoute], { proof: 'public', why: 'no caller yet' })
     expect(
-      check(makePosture({ rows: [row] }), { rules: { requireRateLimit: true, requireScopesOnWrites: true } }),
+      check(makePosture({ rows: [row] }), {
+        rules: { requireRateLimit: true, requireScopesOnWrites: true, requireAuthorization: true },
+      }),
     ).toEqual([])
+  })
+
+  it.each(['requireTenant', 'requireResource', 'authorize', 'ownGuard'])(
+    'takes %s for a guard that says who may',
+    (kind) => {
+      const posture = makePosture({ rows: [read([...before(), makeGuard(kind)])] })
+      expect(check(posture, { rules: { requireAuthorization: true } })).toEqual([])
+    },
+  )
+
+  it('says of a limit by principal before authentication that it cannot work', () => {
+    const posture = withWrite([limit('early', 'principal'), authentication()])
+    expect(check(posture, { rules: { requireRateLimit: true } })[0]?.message).toBe(
+      'POST /orders has a rate limit by principal that stands before authentication, where it cannot work',
+    )
+  })
+
+  it('says of a body only that there may be one', () => {
+    const [finding] = check(unvalidated, { rules: { requireValidation: true } })
+    expect(finding?.message).toMatch(/^POST \/orders may take a body/)
   })
 
   it('is no proof where there are no rows', () => {
@@ -275,6 +324,7 @@ describe('a baseline that extends another', () => {
     ['maxRequestsPerMinute', 1000],
     ['requireValidation', false],
     ['requireScopesOnWrites', false],
+    ['requireAuthorization', false],
     ['refuseReportMode', false],
   ])('may not loosen %s to %j', (rule, value) => {
     expect(extending({ [rule]: value })).toThrow(
@@ -459,7 +509,19 @@ describe('options of a baseline', () => {
 
   it('name what was probably meant', () => {
     expect(() => define({ rules: { requireValidaton: true } as BaselineRules })).toThrow(
-      /Did you mean requireValidation\?/,
+      'defineBaseline "service": unknown rule "requireValidaton". Did you mean requireValidation? Known rules: issuers,',
+    )
+    expect(() => define({ rules: { maxTokenAge: 900 } as BaselineRules })).toThrow(
+      'defineBaseline "service": unknown rule "maxTokenAge". Did you mean maxTokenAgeSeconds?',
+    )
+    expect(() => define({ rules: { 'unknown option "x': 1 } as BaselineRules })).toThrow(
+      'defineBaseline "service": unknown rule "unknown option "x".',
+    )
+  })
+
+  it('of a rule with an impossible value are told as they are', () => {
+    expect(() => define({ rules: { maxTokenAgeSeconds: 0 } })).toThrow(
+      'defineBaseline "service": maxTokenAgeSeconds must be an integer',
     )
   })
 

@@ -131,7 +131,7 @@ describe('the checklist', () => {
     [
       'endpoints',
       'an optional route that is public',
-      rows(makeRow('GET /x', [publicRoute], { proof: 'optional' })),
+      rows(makeRow('GET /x', [publicRoute], { proof: 'optional', publicReason: 'liveness probe' })),
       'yes',
       [],
     ],
@@ -277,6 +277,20 @@ describe('the checklist', () => {
     ['limits', 'a probe without one', rows(probe), 'partly', []],
     ['limits', 'no rows', rows(), 'unknown', []],
     [
+      'limits',
+      'a limit by principal early, and one by address',
+      writing(limit('x', 'principal'), limit('y', 'address'), authentication()),
+      'partly',
+      ['limit-by-caller-missing'],
+    ],
+    [
+      'endpoints',
+      'a reading route that everybody may',
+      rows(read(before())),
+      'partly',
+      ['route-for-everybody'],
+    ],
+    [
       'logs',
       'no audit',
       makePosture({ services: [makeGuard('secureErrors')], rows: [read([authentication()])] }),
@@ -337,6 +351,51 @@ describe('the checklist', () => {
       line: 20,
       owasp: ['API3:2023'],
     })
+  })
+
+  it('says of a body only that there may be one', () => {
+    const [finding] = answerTo('validation', rows(makeRow('POST /x', before()))).findings
+    expect(finding?.message).toBe('POST /x may take a body that no validateBody checks.')
+  })
+
+  it.each<[string, PostureGuard[], string]>([
+    [
+      'before authentication',
+      [limit('x', 'principal'), authentication()],
+      'POST /orders has a rate limit by principal that stands before authentication, where it cannot work.',
+    ],
+    [
+      'without authentication',
+      [limit('x', 'principal')],
+      'POST /orders has a rate limit by principal and no authentication, so it cannot work.',
+    ],
+    [
+      'before authentication, beside one by address',
+      [limit('x', 'principal'), limit('y', 'address'), authentication()],
+      'POST /orders has a rate limit by principal that stands before authentication, where it cannot work.',
+    ],
+  ])('says of a limit by principal %s that it cannot work', (_case, guards, message) => {
+    expect(answerTo('limits', writing(...guards)).findings[0]?.message).toBe(message)
+  })
+
+  it('says why a route is public where authentication is optional', () => {
+    const row = makeRow('GET /x', [...before(), publicRoute], {
+      proof: 'optional',
+      publicReason: 'a price list',
+      why: 'authenticate lets callers without a credential pass',
+    })
+    expect(answerTo('endpoints', rows(row)).evidence[0]).toBe('GET /x optional, public: a price list')
+    const bare = { ...row, guards: [publicRoute] }
+    expect(answerTo('limits', rows(bare)).evidence[0]).toContain('is public (a price list), read-only')
+  })
+
+  it.each<[string, Partial<PostureGuard>, Partial<Finding>]>([
+    ['further up in the same file', { line: 3 }, { file: 'service.js', line: 20 }],
+    ['in another file', { file: 'limits.js', line: 99 }, { file: 'limits.js', line: 99 }],
+    ['nobody knows where', { file: undefined, line: undefined }, { file: undefined, line: undefined }],
+  ])('names the route’s own line where a guard of it was made %s', (_case, made, place) => {
+    const shared = limit('new-orders', 'principal', {}, { mounted: 'route', ...made })
+    expect(answerTo('validation', writing(...before(), scopes, shared)).findings[0]).toMatchObject(place)
   })
 
   it('tells of one authentication once, however many routes it stands before', () => {
@@ -456,6 +515,20 @@ describe('with a baseline', () => {
     expect(given.flatMap(({ evidence }) => evidence).join()).toContain('holds until the end of 2026-03-20')
   })
 
+  it.each<[Waiver['rule'], boolean]>([
+    ['requireAuthorization', false],
+    ['requireScopesOnWrites', true],
+  ])('with a waiver of %s for a reading route that everybody may call fails: %s', (rule, fails) => {
+    const reading = { ...waiver, rule, where: 'GET /orders/:id' }
+    const company = defineBaseline(
+      { name: 'b', rules: { requireAuthorization: true }, waivers: [reading] },
+      { now: TODAY },
+    )
+    const given = answers(rows(read(before())), { baseline: company })
+    expect(codes(given[0]!)).toContain('route-for-everybody')
+    expect(checklistFails(given)).toBe(fails)
+  })
+
   it('fails once the waiver has expired', () => {
     const given = answers(posture, { baseline: baseline([waiver]), now: new Date('2026-03-21T00:00:00Z') })
     const all = given.flatMap(codes)
@@ -562,6 +635,104 @@ describe('a rendered checklist', () => {
       expect(renderChecklist(given, { format })).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
     const markdown = renderChecklist(given, { format: 'markdown' })
     expect(markdown).not.toMatch(/<b>|@all|http:\/\/|\]\(/)
+  })
+
+  it('in Markdown shows labels, paths, issuers and code as code, and plain words as they are', () => {
+    const markdown = renderChecklist(answers(rows(probe, write(), read([...before(), body()]))), {
+      format: 'markdown',
+    })
+    for (const line of [
+      '- `GET /health` public: liveness probe',
+      '- `POST /orders` guarded by `authenticate(https://id.example)`',
+      '- `rateLimit(per-caller)` not tested under load.',
+      '- `GET /health` is public (liveness probe), read-only and has no rate limit.',
+      '- `authenticate(https://id.example)` accepts tokens for at most 600 s.',
+    ])
+      expect(markdown.split('\n')).toContain(line)
+    expect(markdown).toContain(
+      '- **warning** `route-for-everybody`: `GET /orders/:id` asks who the caller is, and no `requireScopes()` or other',
+    )
+    expect(markdown).toContain('Put `requireScopes()`, or another guard')
+    expect(markdown).toContain('At `service.js:21`. (API5:2023; ASVS 8.2.1, 8.3.1)')
+    expect(markdown).not.toContain('&#')
+  })
+
+  it.each([
+    '/[x](http://evil.example)',
+    '/<img src=x onerror=alert(1)>',
+    '/@admins and @admins',
+    '/`a` [x](javascript:1) `b`',
+    '/a`` <b> ``c` @all',
+    '/\\`<b>\\`',
+    '/**bold** __bold__ ~~gone~~',
+    '/#1 GH-1 deadbeefcafe www.evil.example evil.example/a me@evil.example',
+    '/&lt;b&gt; &#64;all',
+    '/({[ unbalanced "quotes <b> @all',
+    '/a\n\n# Title\n- item\n```\n<b>',
+    "/' onclick='x <!-- --> <b>",
+    '/a | b | c',
+    '/:smile: :+1:',
+    '/$\\href{http://evil.example}{x}$ <b>',
+  ])('in Markdown leaves %j without effect, whoever wrote it', (text) => {
+    const path = text.replaceAll(' ', '\u00a0')
+    const row = makeRow(`GET ${path}`, [], { proof: 'open', why: text })
+    const odd = makeRow('GET /x', [], { proof: 'public', why: text.slice(1) })
+    const own = { ...limit(text, 'address', {}, { file: text, kind: text }) }
+    const markdown = renderChecklist(answers(rows(row, odd, read([own]))), { format: 'markdown' })
+    for (const line of markdown.split('\n')) {
+      expect(line).toMatch(/^(?:### \d\. |\*\*(?:yes|no|partly|unknown)\*\* \(|- | {2}- |$)/)
+      const prose = line
+        .replace(/^- (?:\*\*\w+\*\* )?|^ {2}- |^### \d\. |^\*\*\w+\*\* /, '')
+        .replaceAll(/\(?(?:API\d+:2023[,;]? ?)+(?:ASVS [\d., ]+)?\)?/g, '')
+        .replaceAll(/`[^`|\\]*`/g, 'CODE')
+        .replaceAll(/<code>(?:&#\d+;|<!-- -->|[\p{L}\p{N} ])*<\/code>/gu, 'CODE')
+      expect(prose).not.toMatch(/[<>@[\]`*_#~|$&\\/!"={}+]|:\w|\.\w|GH-\d|[0-9a-f]{7}/i)
+    }
+  })
+
+  it('tells a person of one cause once, and of every route that it is about', () => {
+    const many = ['a', 'b', 'c'].map((name) => makeRow(`GET /${name}`, [audit, authentication(), scopes]))
+    const elsewhere = makeRow('GET /d', [audit, authentication(), { ...scopes, file: 'other.js', line: 7 }])
+    const limits = answers(rows(...many, elsewhere))
+    expect(codes(limits[3]!)).toEqual(Array.from({ length: 4 }, () => 'limit-missing'))
+    const table = renderChecklist(limits, { format: 'table', columns: 200 })
+    expect(table.match(/limit-missing/g)).toHaveLength(1)
+    expect(table).toContain('The same: GET /b, GET /c, GET /d (other.js:7).')
+    const markdown = renderChecklist(limits, { format: 'markdown' })
+    expect(markdown.match(/limit-missing/g)).toHaveLength(1)
+    expect(markdown).toContain('  - The same: `GET /b`, `GET /c`, `GET /d` (`other.js:7`).')
+    const json = JSON.parse(renderChecklist(limits, { format: 'json' })) as { answers: ChecklistAnswer[] }
+    expect(json.answers[3]?.findings.map(({ where }) => where)).toEqual([
+      'GET /a',
+      'GET /b',
+      'GET /c',
+      'GET /d',
+    ])
+  })
+
+  it('tells of two causes twice, and of what is waived apart', () => {
+    const one = makeRow('GET /a', [], { proof: 'open', why: 'nothing authenticates' })
+    const other = makeRow('GET /b', [], { proof: 'open', why: 'it stands before authenticate' })
+    const table = renderChecklist(answers(rows(one, other)), { format: 'table', columns: 200 })
+    expect(table.match(/route-open/g)).toHaveLength(2)
+    const waivers = [
+      { rule: 'requireRateLimit', where: 'GET /a', owner: 'a', reason: 'r', expires: '2026-06-01' } as const,
+    ]
+    const baseline = defineBaseline({ name: 'b', waivers }, { now: TODAY })
+    const given = answers(
+      rows(makeRow('GET /a', [authentication()]), makeRow('GET /b', [authentication()])),
+      {
+        baseline,
+      },
+    )
+    expect(renderChecklist(given, { format: 'table', columns: 200 }).match(/limit-missing/g)).toHaveLength(2)
+  })
+
+  it('of a thousand routes with one cause stays short', () => {
+    const many = Array.from({ length: 1000 }, (_, at) => makeRow(`GET /${at}`, [authentication(), scopes]))
+    const text = renderChecklist(answers(rows(...many)), { format: 'table' })
+    expect(text).toMatch(/and 979\s+more,\s+in\s+the\s+JSON/)
+    expect(text.split('\n').length).toBeLessThan(200)
   })
 
   it('is whole in JSON', () => {

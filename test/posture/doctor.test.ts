@@ -7,15 +7,22 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
 import express, { type Express } from 'express'
 import { auditLog } from '../../src/audit/audit-log.js'
+import { authenticate } from '../../src/authentication/authenticate.js'
 import { principalFrom } from '../../src/authentication/principal-from.js'
 import { publicRoute } from '../../src/authentication/public-route.js'
 import { requireScopes } from '../../src/authorization/require-scopes.js'
+import { denyByDefault } from '../../src/authorization/deny-by-default.js'
+import * as library from '../../src/index.js'
 import { markDenyByDefault } from '../../src/core/deny-by-default.js'
 import { noteApplication, stackOf } from '../../src/core/router.js'
 import { notFound } from '../../src/errors/not-found.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
 import { ADVICE } from '../../src/posture/findings/advice.js'
 import { DIAGNOSES } from '../../src/posture/doctor/catalogue.js'
+import { diagnosesOf } from '../../src/posture/doctor/diagnoses.js'
+import { FACTORIES } from '../../src/posture/doctor/factories.js'
+import { toldOnce } from '../../src/posture/doctor/together.js'
+import type { Finding } from '../../src/posture/model.js'
 import { diagnose, doctor, type DiagnoseOptions } from '../../src/posture/doctor.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { rateLimit } from '../../src/traffic/rate-limit.js'
@@ -129,7 +136,7 @@ describe('each diagnosis', () => {
         return app
       },
     ],
-    ['secure-errors-not-last', 'a route behind', () => sound(routes, (app) => app.get('/late', handler))],
+    ['secure-errors-not-last', 'a handler behind', () => sound(routes, (app) => app.use('/late', handler))],
     [
       'secure-errors-not-last',
       'an error handler behind',
@@ -139,15 +146,6 @@ describe('each diagnosis', () => {
             next()
           }),
         ),
-    ],
-    [
-      'guard-behind-route',
-      'authentication',
-      () =>
-        sound((app) => {
-          app.get('/orders', handler)
-          app.use(authenticated())
-        }),
     ],
     [
       'guard-behind-route',
@@ -199,6 +197,54 @@ describe('each diagnosis', () => {
         sound((app) => {
           app.use(authenticated())
           app.get('/orders', requireScopes({ all: ['orders:read'], mode: 'report' }), handler)
+        }),
+      { environment: { NODE_ENV: 'production' } },
+    ],
+    [
+      'memory-store-with-workers',
+      'failures of authentication',
+      () => {
+        const authentication = authenticate({
+          issuer: 'https://id.example',
+          audience: 'orders',
+          failureLimit: { limit: 5, windowSeconds: 60 },
+        })
+        return sound((app) => {
+          app.use(authentication)
+          app.get('/orders', handler)
+        })
+      },
+      { environment: { WEB_CONCURRENCY: '2' } },
+    ],
+    [
+      'not-found-not-last',
+      'before a route',
+      () =>
+        sound((app) => {
+          app.use(authenticated(), notFound())
+          app.get('/orders', handler)
+        }),
+    ],
+    [
+      'not-found-not-last',
+      'in a router, before another one on the same path',
+      () =>
+        sound((app) => {
+          const [one, two] = [express.Router(), express.Router()]
+          one.get('/a', handler)
+          one.use(notFound())
+          two.get('/b', handler)
+          app.use(authenticated())
+          app.use('/api', one, two)
+        }),
+    ],
+    [
+      'factory-not-called',
+      'in a route',
+      () =>
+        sound((app) => {
+          app.use(authenticated())
+          app.get('/orders', requireScopes as never, handler)
         }),
     ],
     ['secret-literal', 'a name', () => sound(), source("const a = { sessionSecret: 'keyboard cat' }")],
@@ -293,13 +339,21 @@ describe('the order', () => {
       for (const name of ['a', 'b', 'c', 'd', 'e']) app.get(`/${name}`, handler)
       app.use(authenticated())
     })
-    const [finding] = diagnose(app, { ...PLAIN, root: process.cwd() })
+    const [finding] = diagnosesOf(app, { ...PLAIN, root: process.cwd() })
     expect(finding?.message).toBe('principalFrom "session" stands behind GET /a, GET /b, GET /c and 2 more.')
     expect(finding).toMatchObject({
       where: 'GET /a',
       file: 'test/posture/doctor.test.ts',
       line: expect.any(Number),
     })
+  })
+
+  it('tells of authentication behind a route as the posture sees it, and once', () => {
+    const app = sound((app) => {
+      app.get('/orders', handler)
+      app.use(authenticated())
+    })
+    expect(codesOf(app)).toEqual(['guard-after-route', 'route-refused'])
   })
 
   it('says that secureErrors on a path is none for the others', () => {
@@ -324,11 +378,40 @@ describe('the order', () => {
     ).toBe('warning')
   })
 
+  it('takes an error handler of the application for one that answers, and says that it cannot look into it', () => {
+    const app = express()
+    markDenyByDefault(app, { strict: true })
+    app.use(auditLog({ logger }), secureHeaders({ hsts: false }))
+    routes(app)
+    app.use(notFound())
+    app.use(function ownErrors(_error: unknown, _req: unknown, res: { end: () => void }, _next: unknown) {
+      res.end()
+    })
+    const [finding, ...others] = diagnose(app, PLAIN)
+    expect(others).toEqual([])
+    expect(finding).toMatchObject({ code: 'secure-errors-missing', severity: 'note' })
+    expect(finding?.message).toContain('ownErrors')
+    expect(JSON.stringify(finding)).not.toContain('HTML')
+    app.get('/late', handler)
+    expect(diagnose(app, PLAIN)).toContainEqual(
+      expect.objectContaining({ code: 'secure-errors-missing', severity: 'error' }),
+    )
+  })
+
+  it('says nothing against notFound on a path of its own, or where only error handlers stand behind it', () => {
+    const app = sound((app) => {
+      app.use(authenticated())
+      app.use('/old', notFound())
+      app.get('/older', handler)
+    })
+    expect(codesOf(app)).toEqual([])
+  })
+
   it('ends with a router that is mounted on itself', () => {
     const router = express.Router()
     router.use(router)
     router.use('/again', router)
-    expect(codesOf(sound((app) => app.use(router)))).toEqual([])
+    expect(codesOf(sound((app) => app.use(router)))).toEqual(['handler-unknown'])
   })
 
   it('looks through 5,000 routes in less than two seconds', () => {
@@ -341,6 +424,131 @@ describe('the order', () => {
     expect(codesOf(app)).toEqual([])
     expect(performance.now() - started).toBeLessThan(2000)
   }, 20_000)
+})
+
+describe('a factory that was not called', () => {
+  it.each<[string, unknown]>(
+    Object.entries({ auditLog, notFound, secureErrors, secureHeaders, denyByDefault }),
+  )('is told of %s', (name, factory) => {
+    const app = sound((app) => {
+      app.use(factory as never)
+      routes(app)
+    })
+    expect(diagnose(app, PLAIN)[0]).toMatchObject({
+      code: 'factory-not-called',
+      severity: 'error',
+      message: `${name} is mounted without being called: for all requests.`,
+    })
+  })
+
+  it('is told from a middleware of the application with the same name', () => {
+    function auditLog(_req: unknown, _res: unknown, next: () => void) {
+      next()
+    }
+    const secureHeaders = (...args: [unknown, unknown, () => void]) => {
+      args[2]()
+    }
+    const app = sound((app) => {
+      app.use(authenticated())
+      app.use(auditLog, secureHeaders)
+      app.get('/orders', handler)
+      app.use(function notFound(_req, res) {
+        res.end()
+      })
+    })
+    expect(codesOf(app)).toEqual([])
+  })
+
+  it('is known by the name and the parameters that it really has', () => {
+    const real = Object.entries(library as Readonly<Record<string, unknown>>).filter(([name]) =>
+      Object.hasOwn(FACTORIES, name),
+    )
+    expect(Object.fromEntries(real.map(([name, value]) => [name, (value as () => void).length]))).toEqual(
+      FACTORIES,
+    )
+    for (const [name, value] of real) expect((value as () => void).name).toBe(name)
+  })
+})
+
+describe('what the posture finds', () => {
+  const open = (app: Express) => {
+    app.get('/a', handler)
+    app.post('/b', handler)
+    app.get('/c', requireScopes('c'), handler)
+  }
+
+  it('is told by the doctor too, routes of which the same is so together', () => {
+    const app = express()
+    app.use(auditLog({ logger }), secureHeaders({ hsts: false }))
+    open(app)
+    app.use(notFound(), secureErrors())
+    const findings = diagnose(app, { ...PLAIN, root: process.cwd() })
+    expect(findings.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['route-open', 'guard-order', 'no-deny-by-default']),
+    )
+    const first = findings.find(({ code }) => code === 'route-open')
+    expect(first).toMatchObject({ severity: 'error', where: 'GET /a' })
+    expect(first?.message).toMatch(/^GET \/a is open: .* So it is with POST \/b\.$/)
+  })
+
+  it('is told but for its notes', () => {
+    const app = sound((app) => {
+      app.use(principalFrom(() => undefined, { name: 'session', required: false }))
+      app.get('/maybe', handler)
+    })
+    expect(codesOf(app)).not.toContain('route-optional')
+  })
+})
+
+describe('what two have found', () => {
+  const finding = (code: string, more: Partial<Finding>): Finding => ({
+    code,
+    severity: 'warning',
+    message: code,
+    consequence: '',
+    remedy: '',
+    page: '',
+    where: undefined,
+    file: undefined,
+    line: undefined,
+    ...more,
+  })
+  const told = (...args: Parameters<typeof toldOnce>) =>
+    toldOnce(...args).map(({ code, severity, line, where }) => [code, severity, line ?? where])
+  const at = (line: number) => ({ file: 'app.js', line })
+
+  it('is told once where it is about the same guard, as the graver of the two', () => {
+    expect(
+      told(
+        [finding('report-mode', at(1))],
+        [finding('report-mode-left-on', { ...at(1), severity: 'error' })],
+      ),
+    ).toEqual([['report-mode-left-on', 'error', 1]])
+    expect(told([finding('report-mode', at(1))], [finding('report-mode-left-on', at(1))])).toEqual([
+      ['report-mode', 'warning', 1],
+    ])
+  })
+
+  it('is told twice where it is about two guards, or two rows', () => {
+    expect(
+      told(
+        [finding('report-mode', at(1))],
+        [finding('report-mode-left-on', at(1)), finding('report-mode-left-on', at(2))],
+      ),
+    ).toEqual([
+      ['report-mode', 'warning', 1],
+      ['report-mode-left-on', 'warning', 2],
+    ])
+    expect(
+      told(
+        [finding('guard-after-route', { where: 'GET /a' })],
+        [finding('guard-behind-route', { where: 'GET /b', severity: 'error' })],
+      ),
+    ).toEqual([
+      ['guard-after-route', 'warning', 'GET /a'],
+      ['guard-behind-route', 'error', 'GET /b'],
+    ])
+  })
 })
 
 describe('secrets', () => {
@@ -428,7 +636,7 @@ describe('report mode', () => {
     })
     expect(diagnose(app, PLAIN)[0]?.severity).toBe('warning')
     const [finding] = diagnose(app, { ...PLAIN, environment: { NODE_ENV: 'production' } })
-    expect(finding).toMatchObject({ severity: 'error', message: 'requireScopes "try-out" only reports.' })
+    expect(finding).toMatchObject({ severity: 'error', code: 'report-mode-left-on' })
   })
 })
 
@@ -473,6 +681,8 @@ describe('the page of findings', () => {
     const page = readFileSync(join(process.cwd(), 'docs/doctor.md'), 'utf8')
     for (const code of [...Object.keys(DIAGNOSES), ...Object.keys(ADVICE)])
       expect(page).toContain(`\n### ${code}\n`)
+    const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading)
+    expect(headings).toEqual([...new Set(headings)])
     for (const { code, page: link } of diagnose(express(), PLAIN)) expect(link).toBe(`docs/doctor.md#${code}`)
   })
 })

@@ -15,6 +15,8 @@ describe('findingsOf', () => {
     [{ kind: 'handler', proof: 'held' }, []],
     [{ kind: 'handler', proof: 'known' }, []],
     [{ proof: 'optional' }, ['note route-optional']],
+    [{ proof: 'optional', publicReason: 'a catalogue' }, []],
+    [{ faults: [{ code: 'validate_before_parser', message: 'x' }] }, ['error validate-before-parser']],
     [{ proof: 'open' }, ['error route-open']],
     [{ proof: 'open', refusedByDefault: true }, ['warning route-refused']],
     [{ proof: 'unknown' }, ['warning route-unknown']],
@@ -50,6 +52,20 @@ describe('findingsOf', () => {
           'requireScopes(orders:write) of src/app.ts:3 is in report mode, on 4 routes: GET /a, GET /b, GET /c and 1 more.',
       },
     ])
+  })
+
+  it('says of optional authentication what happens to callers without a credential', () => {
+    const consequence = (refusedByDefault: boolean) =>
+      findingsOf(postureOf([row({ proof: 'optional', refusedByDefault })]))[0]?.consequence
+    expect(consequence(false)).toContain('reach the handler')
+    expect(consequence(true)).toContain('answers 403 to callers without a credential')
+  })
+
+  it('says where the place is not in the route itself', () => {
+    const placed = (mounted: 'before' | 'route') =>
+      findingsOf(postureOf([row({ proof: 'unknown', guards: [guard({ mounted })] })]))[0]
+    expect(placed('before')?.placed).toBe('requireScopes(orders:write), mounted before it')
+    expect(placed('route')).not.toHaveProperty('placed')
   })
 
   it('looks at what is mounted for all requests too', () => {

@@ -18,6 +18,7 @@ export const row = (given: Partial<PostureRow> = {}): PostureRow => ({
   path: '/orders',
   proof: 'guarded',
   why: 'authenticate runs before the handler',
+  publicReason: undefined,
   refusedByDefault: false,
   guards: [],
   faults: [],
@@ -133,7 +134,13 @@ export const rich: Posture = postureOf(
     }),
     row({ method: 'POST', path: '/orders/:id/refund', guards: [authenticated, guard({ line: 32 }), roles] }),
     row({ path: '/me', guards: [authenticated] }),
-    row({ path: '/health', proof: 'public', why: 'load balancer probe', guards: [isPublic] }),
+    row({
+      path: '/health',
+      proof: 'public',
+      why: 'load balancer probe',
+      publicReason: 'load balancer probe',
+      guards: [isPublic],
+    }),
     row({
       path: '/catalogue',
       proof: 'optional',
@@ -225,6 +232,7 @@ export const hostile: Posture = postureOf(
         path: `/${text}`,
         proof: (['guarded', 'public', 'open', 'unknown', 'optional', 'held'] as const)[index % 6]!,
         why: text,
+        publicReason: text,
         guards: [
           guard({
             kind: index % 2 === 0 ? 'requireScopes' : text,

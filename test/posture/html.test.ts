@@ -8,13 +8,20 @@ import { renderHtml } from '../../src/posture/render/html.js'
 import { describeWith, program } from '../support/requirements.js'
 import { serve } from '../support/server.js'
 import { startPage, type Loose, type Page } from './browser.js'
-import { CONTROLS, HOSTILE_TEXTS, hostile, postureOf, rich } from './fixtures.js'
+import { CONTROLS, HOSTILE_TEXTS, hostile, postureOf, rich, row } from './fixtures.js'
 
 const pageOf = (posture = rich): string => renderHtml(posture, { findings: findingsOf(posture) })
 const dataIn = (page: string): Loose =>
   JSON.parse(/<script type="application\/json" id="posture">([^]*?)<\/script>/.exec(page)?.[1] ?? '')
 
 describe('the posture as a page', () => {
+  it('says why callers without a credential get through', () => {
+    const page = renderHtml(
+      postureOf([row({ proof: 'optional', why: 'it is lenient', publicReason: 'a catalogue' })]),
+    )
+    expect(page).toContain('it is lenient (public: a catalogue)')
+  })
+
   it('is the same for the same posture, and has no time of its own', () => {
     expect(pageOf()).toBe(pageOf())
     expect(pageOf()).not.toMatch(/\b20\d\d-\d\d/)

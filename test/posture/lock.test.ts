@@ -1,4 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
+import express, { type RequestHandler } from 'express'
+import { authenticate } from '../../src/authentication/authenticate.js'
+import type { AuthenticateOptions } from '../../src/authentication/authenticate/options.js'
+import { defineGuard } from '../../src/core/guard.js'
+import { guardMetadataOf } from '../../src/core/metadata.js'
+import { inspectPosture } from '../../src/posture/inspect-posture.js'
 import { compareLocks, lockOf } from '../../src/posture/lock.js'
 import { MAX_LOCK_LENGTH } from '../../src/posture/lock/read.js'
 import type { Posture, PostureGuard, PostureRow } from '../../src/posture/model.js'
@@ -14,6 +20,25 @@ const guardChanges = (before: readonly PostureGuard[], after: readonly PostureGu
 const limit = (facts: Record<string, unknown>): PostureGuard =>
   guard({ kind: 'rateLimit', layer: 'traffic', name: 'orders', facts })
 const scopes = (facts: Record<string, unknown>): PostureGuard => guard({ name: 'rule', facts })
+
+function realAuthentication(options: Partial<AuthenticateOptions>): unknown {
+  return authenticate({
+    issuer: 'https://id.test',
+    audience: 'https://api.test',
+    algorithms: ['EdDSA'],
+    jwks: { keys: [PUBLIC_KEY] },
+    ...options,
+  })
+}
+
+const PUBLIC_KEY = {
+  kty: 'OKP',
+  crv: 'Ed25519',
+  x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
+  kid: 'key-1',
+  use: 'sig',
+  alg: 'EdDSA',
+}
 
 describe('lockOf', () => {
   it('depends neither on the order of routes, nor on files and lines, nor on the order of facts', () => {
@@ -226,6 +251,42 @@ describe('compareLocks', () => {
       ['stronger: GET /orders is refused by default now'],
     ],
     [
+      'guarded to open and refused: nothing became stronger',
+      {},
+      { proof: 'open', refusedByDefault: true },
+      ['weaker: GET /orders went from guarded to open, and refused by default'],
+    ],
+    [
+      'open and refused to guarded: nothing became weaker',
+      { proof: 'open', refusedByDefault: true },
+      {},
+      ['stronger: GET /orders went from open to guarded'],
+    ],
+    [
+      'open and refused to public',
+      { proof: 'open', refusedByDefault: true },
+      { proof: 'public', why: 'x' },
+      [
+        'weaker: GET /orders is no longer refused by default',
+        'stronger: GET /orders went from open to public: x',
+      ],
+    ],
+    [
+      'optional and refused to optional and public',
+      { proof: 'optional', refusedByDefault: true },
+      { proof: 'optional', publicReason: 'a catalogue' },
+      [
+        'weaker: GET /orders is no longer refused by default',
+        'changed: GET /orders says that it is public now: a catalogue',
+      ],
+    ],
+    [
+      'optional and public to optional',
+      { proof: 'optional', publicReason: 'a catalogue' },
+      { proof: 'optional' },
+      ['changed: GET /orders no longer says that it is public'],
+    ],
+    [
       'a new fault',
       {},
       { faults: [{ code: 'guard_order', message: '' }] },
@@ -241,6 +302,92 @@ describe('compareLocks', () => {
     expect(rowChanges(before, after)).toEqual(sentences)
   })
 
+  it.each<[string, Partial<AuthenticateOptions>, Partial<AuthenticateOptions>, string[]]>([
+    [
+      'a bound that only reports now',
+      { maxTokenAgeSeconds: 600 },
+      { maxTokenAge: { seconds: 600, mode: 'report' } },
+      ['weaker maxTokenAgeMode went from enforce to report'],
+    ],
+    [
+      'a bound that is enforced now',
+      { maxTokenLifetime: { seconds: 600, mode: 'report' } },
+      { maxTokenLifetime: { seconds: 600, mode: 'enforce' } },
+      ['stronger maxTokenLifetimeMode went from report to enforce'],
+    ],
+    [
+      'a lost bound',
+      { maxTokenAgeSeconds: 600 },
+      {},
+      ['weaker maxTokenAgeMode is gone: it was enforce', 'weaker maxTokenAgeSeconds is gone: it was 600'],
+    ],
+    [
+      'a lost bound that only reported',
+      { maxTokenAge: { seconds: 600, mode: 'report' } },
+      {},
+      ['changed maxTokenAgeMode is gone: it was report', 'changed maxTokenAgeSeconds is gone: it was 600'],
+    ],
+    [
+      'a new bound that only reports',
+      {},
+      { maxTokenAge: { seconds: 600, mode: 'report' } },
+      ['changed maxTokenAgeMode is new: report', 'changed maxTokenAgeSeconds is new: 600'],
+    ],
+    [
+      'token types that only report now',
+      { typ: 'at+jwt' },
+      { typ: { value: 'at+jwt', mode: 'report' } },
+      ['weaker typesMode went from enforce to report'],
+    ],
+    [
+      'a failure limit that is gone',
+      { failureLimit: { limit: 5, windowSeconds: 60 } },
+      {},
+      ['weaker failureLimit is gone: it was 5'],
+    ],
+    [
+      'a higher failure limit',
+      { failureLimit: { limit: 5, windowSeconds: 60 } },
+      { failureLimit: { limit: 500, windowSeconds: 60 } },
+      ['weaker failureLimit went from 5 to 500'],
+    ],
+  ])('says of the facts of a real authenticate(): %s', (_case, before, after, expected) => {
+    const guarded = (options: Partial<AuthenticateOptions>): PostureGuard =>
+      guard({ ...authenticated, facts: guardMetadataOf(realAuthentication(options))?.facts ?? {} })
+    const prefix = 'GET /orders: authenticate '
+    const said = compareLocks(
+      lockOf(postureOf([row({ guards: [guarded(before)] })])),
+      lockOf(postureOf([row({ guards: [guarded(after)] })])),
+    )
+      .map(({ severity, sentence }) => `${severity} ${sentence.slice(prefix.length)}`)
+      // What becomes of the window is the middleware's to tell.
+      .filter((text) => !text.includes('indowSeconds'))
+    expect(said).toEqual(expect.arrayContaining(expected))
+    expect(said).toHaveLength(expected.length)
+  })
+
+  it('sees a change behind the cut of a long list', () => {
+    const lockFor = (clients: readonly string[]): string => {
+      const app = express()
+      const services = defineGuard({
+        kind: 'requireService',
+        layer: 'authorization',
+        name: 'services',
+        facts: { clients },
+        check: () => ({ reason: 'passed' }),
+      })
+      app.get('/x', services as RequestHandler, (_req, res) => {
+        res.end()
+      })
+      return lockOf(inspectPosture(app))
+    }
+    const clients = Array.from({ length: 120 }, (_, at) => `client-${at}`)
+    const [change] = compareLocks(lockFor(clients), lockFor([...clients.slice(0, 119), 'evil']))
+    expect(change?.severity).toBe('weaker')
+    expect(change?.sentence).toMatch(/ clients lost \[20 more, SHA-256 .* and gained \[20 more, SHA-256 /)
+    expect(compareLocks(lockFor(clients), lockFor([...clients]))).toEqual([])
+  })
+
   it.each<[Partial<PostureRow>, string]>([
     [{ proof: 'open' }, 'weaker: GET /x is new: open'],
     [{ proof: 'unknown' }, 'weaker: GET /x is new: unknown'],
@@ -248,6 +395,12 @@ describe('compareLocks', () => {
     [{ proof: 'public', why: 'a probe' }, 'weaker: GET /x is new: public: a probe'],
     [{ proof: 'open', refusedByDefault: true }, 'changed: GET /x is new: open, and refused by default'],
     [{ proof: 'guarded' }, 'changed: GET /x is new: guarded'],
+    [{ proof: 'optional' }, 'weaker: GET /x is new: optional'],
+    [{ proof: 'optional', publicReason: 'a catalogue' }, 'weaker: GET /x is new: optional: a catalogue'],
+    [
+      { proof: 'optional', refusedByDefault: true },
+      'changed: GET /x is new: optional, and refused by default without a credential',
+    ],
     [
       { kind: 'handler', proof: 'held', handler: 'serveStatic' },
       'changed: GET /x (handler serveStatic) is new: held',

@@ -448,7 +448,7 @@ export const NASTY: Readonly<Record<string, NastyApplication>> = {
       app.get('/r', open(), guard(), answering('both'))
       app.get('/s', open(), optional(), answering('lenient'))
     }),
-    rows: ['open GET /p/x', 'open GET /q', 'guarded GET /r', 'public GET /s'],
+    rows: ['open GET /p/x', 'open GET /q', 'guarded GET /r', 'optional GET /s'],
   },
 
   'handlers before the guard in the route': {
@@ -473,13 +473,53 @@ export const NASTY: Readonly<Record<string, NastyApplication>> = {
     }),
     rows: [
       'known ALL /*',
-      'known ALL /query/*',
+      'unknown ALL /query/*',
       'unknown ALL /files/*',
       'unknown ALL /open/*',
       'guarded ALL /shut/*',
       'guarded ALL /*',
     ],
     paths: ['/files/nasty-applications.ts', '/shut/nasty-applications.ts'],
+  },
+
+  'handlers that have only the name of one that passes requests on': {
+    build: application((app) => {
+      for (const name of ['jsonParser', 'corsMiddleware', 'compression', 'cookieParser', 'helmetMiddleware'])
+        app.use(`/${name}`, answering(name))
+      app.use('/multerMiddleware', answering('multerMiddleware'))
+      app.use(answering('expressInit'))
+    }),
+    rows: [
+      'unknown ALL /jsonParser/*',
+      'unknown ALL /corsMiddleware/*',
+      'unknown ALL /compression/*',
+      'unknown ALL /cookieParser/*',
+      'unknown ALL /helmetMiddleware/*',
+      'unknown ALL /multerMiddleware/*',
+      'unknown ALL /*',
+    ],
+  },
+
+  'an application that refuses by default inside one that does not': {
+    build: application((app) => {
+      const inner = express()
+      denyByDefault(inner)
+      inner.get('/forgotten', answering('forgotten'))
+      inner.get('/lenient', optional(), answering('lenient'))
+      inner.get('/health', open(), optional(), answering('health'))
+      inner.use('/handler', answering('handler'))
+      const router = express.Router()
+      router.use('/in', inner)
+      app.get('/beside', answering('beside'))
+      app.use(router)
+    }),
+    rows: [
+      'open GET /beside',
+      'open GET /in/forgotten',
+      'optional GET /in/lenient',
+      'optional GET /in/health',
+      'held ALL /in/handler/*',
+    ],
   },
 
   'parameters in the path of a guard': {

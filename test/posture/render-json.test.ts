@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { compareLocks, lockOf } from '../../src/posture/lock.js'
 import { renderJson } from '../../src/posture/render/json.js'
 import { CONTROLS, guard, hostile, postureOf, rich, row } from './fixtures.js'
 
@@ -52,6 +53,23 @@ describe('renderJson', () => {
       'services',
       'rows',
     ])
+  })
+
+  it('holds what changed since the lock file as its last member, where that is given', () => {
+    const changes = compareLocks(lockOf(rich), lockOf(postureOf([row({ path: '/new', proof: 'open' })])))
+    const data = JSON.parse(renderJson(rich, { changes }))
+    for (const given of [schema, closed(schema) as Schema]) {
+      const validate = new Ajv2020({ strict: true, allErrors: true }).compile(given)
+      validate(data)
+      expect(validate.errors ?? []).toEqual([])
+    }
+    expect(Object.keys(data as object).at(-1)).toBe('changes')
+    expect(data.changes[0]).toEqual({
+      severity: 'weaker',
+      code: 'default-changed',
+      sentence: 'The application: deny-by-default went from on to off',
+    })
+    expect(JSON.parse(renderJson(rich, { changes: [] })).changes).toEqual([])
   })
 
   it('indents by two spaces and ends with a line break', () => {

@@ -15,7 +15,11 @@ describe('renderMarkdown', () => {
     expect(lines[2]).toBe(
       '| `GET` | `/orders` | **guarded** | `authenticate`, `requireScopes(orders:read)` | `src/orders.ts:12` |',
     )
-    expect(lines[11]).toContain('**open**: nothing authenticates<br>`guard_after_route`: ')
+    expect(lines[7]).toMatch(/\| `authenticate` \| {2}\|$/)
+    expect(lines[13]).toContain('| `/assets (serveStatic)` |')
+    expect(lines[11]).toContain(
+      '**open**: nothing authenticates<br>refused by default<br>`guard_after_route`: ',
+    )
   })
 
   it('puts the changes above the table and the findings below it', () => {

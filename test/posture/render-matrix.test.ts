@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { compareLocks, lockOf } from '../../src/posture/lock.js'
 import { accessMatrix, renderMatrix } from '../../src/posture/render/matrix.js'
 import { authenticated, guard, hostile, postureOf, rich, row } from './fixtures.js'
 
@@ -8,7 +9,7 @@ function cellsOf(text: string): string[][] {
     .split('\r\n')
     .filter((line) => line !== '')
     .map((line) =>
-      [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,"]*))/g)].map(
+      [...`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^,"]*))/g)].map(
         ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
       ),
     )
@@ -57,7 +58,39 @@ describe('renderMatrix', () => {
       expect(cells).toHaveLength(lines[0]!.length)
       for (const cell of cells) expect(cell).not.toMatch(/^\s*[=+\-@\t]/)
     }
-    expect(lines.map(([, path]) => path)).toContain('/=HYPERLINK("https://evil.example","x")')
+    expect(lines.map(([, path]) => path)).toContain(
+      '/=HYPERLINK("https://evil.example","x") (=HYPERLINK("https://evil.example","x"))',
+    )
+  })
+
+  it('names the function of a handler', () => {
+    const posture = postureOf([
+      row({ kind: 'handler', method: 'ALL', path: '/*', handler: 'corsMiddleware', proof: 'unknown' }),
+      row({ handler: 'list' }),
+    ])
+    expect(cellsOf(renderMatrix(posture)).map(([, path]) => path)).toEqual([
+      'path',
+      '/* (corsMiddleware)',
+      '/orders',
+    ])
+  })
+
+  it('says in its last column what changed since the lock file', () => {
+    const changes = compareLocks(lockOf(rich), lockOf(postureOf([row({ proof: 'open', guards: [] })])))
+    const lines = cellsOf(renderMatrix(postureOf([row({ proof: 'open' }), row()]), { changes }))
+    expect(lines[0]?.at(-1)).toBe('changes')
+    expect(lines[1]?.at(-1)).toContain(
+      'weaker: GET /orders went from guarded to open; weaker: GET /orders lost',
+    )
+    expect(lines[2]?.at(-1)).toBe('')
+    expect(lines[3]).toEqual([
+      ...lines[0]!.slice(1).map(() => ''),
+      expect.stringContaining('weaker: The application: deny-by-default went from on to off'),
+    ])
+    expect(lines.map((cells) => cells.at(-1))).toContain('changed: GET /me is gone: it was guarded')
+    expect(cellsOf(renderMatrix(rich, { changes: [] }))[0]?.at(-1)).toBe('changes')
+    const every = lines.map((cells) => cells.at(-1)).join('; ')
+    for (const { sentence } of changes) expect(every).toContain(sentence)
   })
 
   it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', ' =1', '\r=1', '%x'])(
@@ -85,6 +118,13 @@ describe('accessMatrix', () => {
     ['another kind of guard', [{ kind: 'constructor', facts: { all: ['a'] } }], []],
   ])('reads %s', (_case, guards, expected) => {
     expect(needs(...guards)).toEqual(expected)
+  })
+
+  it('lets nobody without a credential to optional authentication that is refused by default', () => {
+    const callers = accessMatrix(
+      postureOf([row({ proof: 'optional', refusedByDefault: true }), row({ proof: 'optional' })]),
+    ).rows.map(({ caller }) => caller)
+    expect(callers).toEqual(['any credential', 'anyone'])
   })
 
   it('counts a right that is only reported as none', () => {

@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals'
 import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
 import { findingsOf } from '../../src/posture/findings.js'
+import type { LockChange } from '../../src/posture/lock.js'
 import type { Finding } from '../../src/posture/model.js'
 import { renderSarif } from '../../src/posture/render/sarif.js'
 import { hostile, postureOf, rich, row, guard } from './fixtures.js'
@@ -134,6 +135,48 @@ describe('renderSarif', () => {
   it('gives a rule the highest level that any of its results has', () => {
     const { tool } = runOf([finding({ severity: 'note' }), finding({ severity: 'error' })])
     expect(tool.driver.rules[0].defaultConfiguration.level).toBe('error')
+  })
+
+  it('says where the place is not in the route itself', () => {
+    expect(resultOf({ placed: 'authenticate, mounted before it' }).message.text).toMatch(
+      / This points at authenticate, mounted before it\.$/,
+    )
+  })
+
+  it('has a result for each weakening since the lock file, and for no other change', () => {
+    const changes: LockChange[] = [
+      {
+        severity: 'weaker',
+        code: 'guard-lost',
+        where: 'GET /a',
+        sentence: 'GET /a lost requireScopes(a)',
+      },
+      { severity: 'weaker', code: 'fact-changed', where: 'GET /a', sentence: 'GET /a: [x](1) limit is gone' },
+      { severity: 'weaker', code: 'guard-lost', where: undefined, sentence: 'The application lost auditLog' },
+      { severity: 'changed', code: 'row-gone', where: 'GET /b', sentence: 'GET /b is gone' },
+      { severity: 'stronger', code: 'guard-gained', where: 'GET /c', sentence: 'GET /c gained authenticate' },
+    ]
+    const text = renderSarif([finding()], { changes, lockFile: 'posture.lock' })
+    validate(JSON.parse(text))
+    expect(validate.errors ?? []).toEqual([])
+    const { tool, results } = JSON.parse(text).runs[0]
+    expect(results.map((one: Record<string, unknown>) => [one['ruleId'], one['level']])).toEqual([
+      ['route-open', 'error'],
+      ...Array.from({ length: 3 }, () => ['posture-weaker', 'error']),
+    ])
+    expect(tool.driver.rules.map(({ id }: { id: string }) => id)).toEqual(['posture-weaker', 'route-open'])
+    expect(results[1].message.text).toContain('GET /a lost requireScopes(a). ')
+    expect(results[1].message.text).toMatch(/ This points at the lock file\.$/)
+    expect(results[1].locations[0].physicalLocation).toMatchObject({
+      artifactLocation: { uri: 'posture.lock' },
+      region: { startLine: 1 },
+    })
+    expect(results[2].message.text).toContain('\\[x\\](1)')
+    const prints = results.map(
+      (one: { partialFingerprints: Record<string, string> }) => one.partialFingerprints['expressBulwark/v1'],
+    )
+    expect(new Set(prints).size).toBe(4)
+    expect(JSON.parse(renderSarif([], { changes })).runs[0].results[0].message.text).toContain('package.json')
   })
 
   it('places a result at the guard nearest to the handler', () => {

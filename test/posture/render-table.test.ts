@@ -15,6 +15,22 @@ describe('renderTable', () => {
     expect(text).toMatch(/^GET +\/export +open \(report\) +requireScopes\(orders:export\) \[report\]/m)
   })
 
+  it('names the function of a handler, and no place of a guard that stands before a row', () => {
+    const lines = linesOf(renderTable(rich, { columns: 200 }))
+    expect(lines.find((line) => line.includes('/assets'))).toMatch(
+      /^ALL +\/assets \(serveStatic\) +held +- +-$/,
+    )
+    expect(lines.find((line) => line.includes('/me'))).toMatch(/^GET +\/me +guarded +authenticate +-$/)
+  })
+
+  it('says why callers without a credential get through, or that they do not', () => {
+    const text = (given: Parameters<typeof row>[0]) =>
+      renderTable(postureOf([row({ proof: 'optional', why: 'it is lenient', ...given })]))
+    expect(text({ publicReason: 'a catalogue' })).toContain('  > it is lenient (public: a catalogue)')
+    expect(text({ refusedByDefault: true })).toContain('(refused by default without a credential)')
+    expect(text({})).toMatch(/ {2}> it is lenient$/m)
+  })
+
   it('ends with what runs for all requests and the counts', () => {
     expect(linesOf(renderTable(rich, { columns: 200 })).slice(-3)).toEqual([
       'For all requests: auditLog, secureErrors',

@@ -80,6 +80,7 @@ export function makeRow(
     path,
     proof: 'guarded',
     why: 'authenticate runs before it',
+    publicReason: undefined,
     refusedByDefault: false,
     guards,
     faults: [],
@@ -91,6 +92,7 @@ export function makeRow(
 export const probe = makeRow('GET /health', [audit, headers, publicRoute], {
   proof: 'public',
   why: 'liveness probe',
+  publicReason: 'liveness probe',
 })
 export const before = (auth = authentication()): readonly PostureGuard[] => [
   audit,

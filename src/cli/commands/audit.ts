@@ -1,6 +1,7 @@
 import { checklistFails, renderChecklist } from '../../posture/checklist.js'
 import type { CommandOptions } from '../arguments.js'
 import { EXIT } from '../failure.js'
+import { countsText } from '../finding-list.js'
 import type { Examination } from '../protocol.js'
 import type { Report, Surroundings } from './report.js'
 
@@ -11,12 +12,13 @@ export function auditReport(
   { layout }: Surroundings,
 ): Report {
   const isFailed = checklistFails(answers)
+  const problems = answers.flatMap(({ findings }) => findings).filter(({ severity }) => severity !== 'note')
   return {
     text: renderChecklist(answers, {
       format: format === 'json' || format === 'markdown' ? format : 'table',
       columns: Math.min(400, Math.max(40, layout.columns)),
     }),
-    remarks: isFailed ? ['The checklist is failed: there are findings that are more than notes.'] : [],
+    remarks: isFailed ? [`The audit found problems: ${countsText(problems)}.`] : [],
     exitCode: isFailed ? EXIT.findings : EXIT.fine,
   }
 }

@@ -10,7 +10,7 @@ export function findingsReport(
   application: string,
   findings: readonly Finding[],
   options: CommandOptions,
-  { layout, version }: Surroundings,
+  { layout, version, pages }: Surroundings,
 ): Report {
   const { format = 'table', 'fail-on': level = 'error' } = options
   const isFailed = reaches(findings, level)
@@ -23,6 +23,6 @@ export function findingsReport(
   function rendered(): string {
     if (format === 'json') return findingsJson(application, findings)
     if (format === 'sarif') return renderSarif(findings, version === undefined ? {} : { version })
-    return listFindings(findings, layout)
+    return listFindings(findings, layout, pages)
   }
 }

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { neutralise } from '../../core/text.js'
 import { findingsOf } from '../../posture/findings.js'
-import { compareLocks, lockOf, type LockChange } from '../../posture/lock.js'
+import type { LockChange } from '../../posture/lock.js'
 import type { Finding, Posture } from '../../posture/model.js'
 import { renderHtml } from '../../posture/render/html.js'
 import { renderJson } from '../../posture/render/json.js'
@@ -12,14 +10,12 @@ import { renderSarif } from '../../posture/render/sarif.js'
 import { renderTable } from '../../posture/render/table.js'
 import { wrap } from '../../posture/render/table/layout.js'
 import { wordsOf, type CommandOptions } from '../arguments.js'
-import { SEVERITIES } from '../command-list.js'
+import { NOTHING, SEVERITIES } from '../command-list.js'
 import { EXIT, misused } from '../failure.js'
 import { reaches } from '../finding-list.js'
 import type { Examination } from '../protocol.js'
-import { writeWhole } from '../write-file.js'
+import { lockChanges, lockPath, writeLock } from './lock-file.js'
 import type { Report, Surroundings } from './report.js'
-
-const LOCK_FILE = 'posture.lock'
 
 /** Every route and what protects it; the lock file that guards against losing some of that. */
 export function postureReport(
@@ -28,11 +24,12 @@ export function postureReport(
   surroundings: Surroundings,
 ): Report {
   const findings = findingsOf(posture)
-  const changes = lockChanges(posture, options, surroundings.cwd)
+  const compared = lockChanges(posture, options, surroundings.cwd)
+  const changes = compared ?? []
   const failures = [...failuresOf(posture, findings, changes, options), ...weaknesses(changes, options)]
   const written = writeLock(posture, options, surroundings.cwd)
   return {
-    text: rendered(posture, findings, changes, options, surroundings),
+    text: rendered(posture, findings, compared, options, surroundings),
     remarks: [...remarksOf(changes, options), ...failures, ...written],
     exitCode: failures.length > 0 ? EXIT.findings : EXIT.fine,
   }
@@ -41,21 +38,27 @@ export function postureReport(
 function rendered(
   posture: Posture,
   findings: readonly Finding[],
-  changes: readonly LockChange[],
-  { format = 'table' }: CommandOptions,
-  { layout, version }: Surroundings,
+  compared: readonly LockChange[] | undefined,
+  options: CommandOptions,
+  { layout, version, cwd }: Surroundings,
 ): string {
+  const { format = 'table' } = options
+  const changes = compared ?? []
+  const withChanges = compared === undefined ? {} : { changes: compared }
   switch (format) {
     case 'json':
-      return renderJson(posture)
+      return renderJson(posture, withChanges)
     case 'markdown':
       return renderMarkdown(posture, { findings, changes })
     case 'sarif':
-      return renderSarif(findings, version === undefined ? {} : { version })
+      return renderSarif(findings, {
+        ...(version === undefined ? {} : { version }),
+        ...(compared === undefined ? {} : { changes: compared, lockFile: lockPath(options, cwd) }),
+      })
     case 'html':
       return renderHtml(posture, { findings })
     case 'csv':
-      return renderMatrix(posture)
+      return renderMatrix(posture, withChanges)
     default:
       return `${renderTable(posture, layout)}${changeLines(changes, layout.columns)}`
   }
@@ -69,49 +72,13 @@ function changeLines(changes: readonly LockChange[], columns: number): string {
   return ['', 'Changed since the lock file:', ...lines, ''].join('\n')
 }
 
-/** Where the form of the output has no place for them. */
+/** Where the form of the output has no place for them, or not for all of them. */
 function remarksOf(changes: readonly LockChange[], { format = 'table' }: CommandOptions): readonly string[] {
-  return format === 'table' || format === 'markdown' ? [] : changes.map(changeText)
+  return format === 'html' || format === 'sarif' ? changes.map(changeText) : []
 }
 
 function changeText({ severity, sentence }: LockChange): string {
   return `${severity}: ${neutralise(sentence, 1000)}`
-}
-
-function lockChanges(posture: Posture, options: CommandOptions, cwd: string): readonly LockChange[] {
-  const { lock } = options
-  const isWriting = options['write-lock'] !== undefined
-  if (lock === undefined && !isWriting) return []
-  const file = lock ?? LOCK_FILE
-  const before = lockText(cwd, file)
-  if (before === undefined) {
-    if (isWriting) return []
-    throw misused(`There is no lock file "${neutralise(file, 200)}".`, 'Write it with --write-lock.')
-  }
-  try {
-    return compareLocks(before, lockOf(posture))
-  } catch (cause) {
-    // One that cannot be read is overwritten when that is asked for.
-    if (isWriting) return []
-    throw misused(`"${neutralise(file, 200)}" is no lock file: ${neutralise((cause as Error).message, 500)}`)
-  }
-}
-
-function lockText(cwd: string, file: string): string | undefined {
-  try {
-    return readFileSync(resolve(cwd, file), 'utf8')
-  } catch (cause) {
-    const { code = 'unknown error' } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT') return undefined
-    throw misused(`The lock file "${neutralise(file, 200)}" could not be read: ${code}.`)
-  }
-}
-
-function writeLock(posture: Posture, options: CommandOptions, cwd: string): readonly string[] {
-  if (options['write-lock'] === undefined) return []
-  const file = options['lock'] ?? LOCK_FILE
-  writeWhole(cwd, file, lockOf(posture))
-  return [`Wrote ${neutralise(file, 200)}.`]
 }
 
 /** A lock that is compared with, and not written anew, must not get weaker. */
@@ -129,12 +96,24 @@ function failuresOf(
   changes: readonly LockChange[],
   options: CommandOptions,
 ): readonly string[] {
-  const asked = options['fail-on']
-  if (asked === undefined) return []
-  return wordsOf(asked).flatMap((word) => {
+  const { 'fail-on': asked } = options
+  if (asked === undefined) return errorsAmong(findings)
+  const words = wordsOf(asked)
+  if (words.includes(NOTHING)) {
+    if (words.length === 1) return []
+    throw misused(`--fail-on ${NOTHING} stands alone.`)
+  }
+  return words.flatMap((word) => {
     const count = countOf(word, posture, findings, changes)
     return count === 0 ? [] : [`--fail-on ${word}: ${count} of them.`]
   })
+}
+
+function errorsAmong(findings: readonly Finding[]): readonly string[] {
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  return errors.length === 0
+    ? []
+    : [`There ${errors.length === 1 ? 'is 1 error' : `are ${errors.length} errors`}; doctor says what to do.`]
 }
 
 function countOf(

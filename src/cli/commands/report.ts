@@ -14,4 +14,6 @@ export interface Surroundings {
   readonly cwd: string
   readonly layout: Layout
   readonly version: string | undefined
+  /** Folder of the pages of this package, from the working directory; `undefined` where it was left out. */
+  readonly pages: string | undefined
 }

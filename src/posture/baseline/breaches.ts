@@ -15,6 +15,7 @@ import {
 } from '../evidence.js'
 import type { BaselineRules, Breach, RequiredMiddleware, RuleName } from './model.js'
 import { matches } from './pattern.js'
+import { idleLimitOf, saysWhoMay } from './rows.js'
 
 type Checks = {
   readonly [R in RuleName]-?: (
@@ -86,13 +87,17 @@ export const CHECKS: Checks = {
       .filter((row) => !refusesUnknownFields(row))
       .map((row) => ({
         row,
-        message: `${labelOf(row)} takes a body that no validateBody refuses for unknown fields`,
+        message: `${labelOf(row)} may take a body that no validateBody refuses for unknown fields`,
       })),
   requireScopesOnWrites: (posture) =>
     endpointsOf(posture)
       .filter((row) => (isWrite(row) || row.kind === 'application') && !isPublic(row))
       .filter((row) => enforcing(row, 'requireScopes').length === 0)
       .map((row) => ({ row, message: `${labelOf(row)} asks for no scope` })),
+  requireAuthorization: (posture) =>
+    endpointsOf(posture)
+      .filter((row) => row.kind !== 'handler' && !isPublic(row) && !row.guards.some(saysWhoMay))
+      .map((row) => ({ row, message: `${labelOf(row)} has no guard that asks what the caller may do` })),
   refuseReportMode: (posture) => [
     ...posture.services.flatMap((guard) => reports(guard, undefined)),
     ...posture.rows.flatMap((row) => row.guards.flatMap((guard) => reports(guard, row))),
@@ -124,7 +129,7 @@ function unlimitedRows(posture: Posture): readonly PostureRow[] {
 }
 
 function unlimited(row: PostureRow): string {
-  return `${labelOf(row)} has no rate limit that refuses`
+  return `${labelOf(row)} ${idleLimitOf(row) ?? 'has no rate limit that refuses'}`
 }
 
 /** What the tightest limit of a row lets through. A limit whose facts cannot be read lets everything through. */

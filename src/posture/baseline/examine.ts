@@ -1,23 +1,18 @@
-import { placeOf, labelOf } from '../evidence.js'
+import { labelOf } from '../evidence.js'
 import type { Finding, Posture } from '../model.js'
 import type { Baseline } from '../baseline.js'
 import { CHECKS } from './breaches.js'
 import type { BaselineRules, Breach, RuleName, Waiver } from './model.js'
 import { APPLICATION } from './pattern.js'
+import { placeOf } from './rows.js'
 import { RULES, RULE_NAMES } from './rules.js'
 import { expiresSoon, isExpired, speaksOf } from './waivers.js'
 
 const PAGE = 'docs/governance.md'
 
-/** A finding, and the rule that it is about. */
-export interface Examined {
-  readonly rule: RuleName | undefined
-  readonly finding: Finding
-}
-
 /** Holds a posture against a baseline: what breaks a rule, and what is to be said of the waivers. */
-export function examine(posture: Posture, baseline: Baseline, nowMs: number): readonly Examined[] {
-  if (posture.rows.length === 0) return [{ rule: undefined, finding: nothingChecked() }]
+export function examine(posture: Posture, baseline: Baseline, nowMs: number): readonly Finding[] {
+  if (posture.rows.length === 0) return [nothingChecked()]
   const waived = new Map<Waiver, string[]>()
   const broken = RULE_NAMES.flatMap((rule) =>
     breachesOf(posture, baseline.rules, rule)
@@ -58,7 +53,7 @@ function noteWaived(
 /** A guard that stands before a hundred routes is set up wrong once. */
 function onePerGuard(
   broken: readonly { readonly rule: RuleName; readonly breach: Breach }[],
-): readonly Examined[] {
+): readonly Finding[] {
   const groups = new Map<string, { readonly rule: RuleName; readonly breach: Breach; rows: number }>()
   for (const [index, { rule, breach }] of broken.entries()) {
     const { guard, message } = breach
@@ -67,10 +62,7 @@ function onePerGuard(
     if (group === undefined) groups.set(key, { rule, breach, rows: 1 })
     else group.rows += 1
   }
-  return [...groups.values()].map(({ rule, breach, rows }) => ({
-    rule,
-    finding: findingOf(rule, breach, rows),
-  }))
+  return [...groups.values()].map(({ rule, breach, rows }) => findingOf(rule, breach, rows))
 }
 
 function findingOf(rule: RuleName, { row, guard, message }: Breach, rows: number): Finding {
@@ -94,7 +86,7 @@ export function codeOf(rule: RuleName): string {
   return `baseline-${rule.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
-function ofWaiver(waiver: Waiver, used: readonly string[] | undefined, nowMs: number): Examined {
+function ofWaiver(waiver: Waiver, used: readonly string[] | undefined, nowMs: number): Finding {
   const { rule, where, owner, reason, expires } = waiver
   const what = `The waiver of ${rule} for ${where} (owner ${owner}, "${reason}")`
   const about = { page: `${PAGE}#waivers`, where, file: undefined, line: undefined }
@@ -102,33 +94,24 @@ function ofWaiver(waiver: Waiver, used: readonly string[] | undefined, nowMs: nu
   if (isExpired(waiver, nowMs)) {
     const message = `${what} expired at the end of ${expires}.`
     const consequence = 'What it allowed is a finding again.'
-    return {
-      rule,
-      finding: { ...about, code: 'waiver-expired', severity: 'error', message, consequence, remedy },
-    }
+    return { ...about, code: 'waiver-expired', severity: 'error', message, consequence, remedy }
   }
   if (used === undefined) {
     const message = `${what} matches nothing.`
     const consequence = 'It would allow, without anybody looking, what comes to match it.'
     const drop = 'Remove it.'
-    return {
-      rule,
-      finding: { ...about, code: 'waiver-unused', severity: 'warning', message, consequence, remedy: drop },
-    }
+    return { ...about, code: 'waiver-unused', severity: 'warning', message, consequence, remedy: drop }
   }
   const soon = expiresSoon(waiver, nowMs)
   const message = `${what} holds until the end of ${expires}, for ${summary(used)}.`
   const consequence = soon ? 'After that day the check fails.' : 'The rule is not kept there.'
   return {
-    rule,
-    finding: {
-      ...about,
-      code: soon ? 'waiver-expires-soon' : 'waiver-used',
-      severity: soon ? 'warning' : 'note',
-      message,
-      consequence,
-      remedy,
-    },
+    ...about,
+    code: soon ? 'waiver-expires-soon' : 'waiver-used',
+    severity: soon ? 'warning' : 'note',
+    message,
+    consequence,
+    remedy,
   }
 }
 

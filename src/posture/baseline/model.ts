@@ -30,6 +30,8 @@ export interface BaselineRules {
   readonly requireValidation?: boolean
   /** Every POST, PUT, PATCH and DELETE that is not public asks for a scope. */
   readonly requireScopesOnWrites?: boolean
+  /** Every route that is not public has a guard of the authorization layer, of any kind, that refuses. */
+  readonly requireAuthorization?: boolean
   /** Nothing only reports. */
   readonly refuseReportMode?: boolean
 }

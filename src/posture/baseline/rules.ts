@@ -104,6 +104,12 @@ export const RULES: Readonly<Record<RuleName, Rule>> = {
     consequence: 'Everybody who can call the service at all can change something.',
     remedy: 'Put requireScopes() into the route.',
   },
+  requireAuthorization: {
+    option: flag,
+    order: 'true',
+    consequence: 'Everybody who can call the service at all may call it.',
+    remedy: 'Put requireScopes(), or another guard that says who may, into the route.',
+  },
   refuseReportMode: {
     option: flag,
     order: 'true',

@@ -1,4 +1,5 @@
-import { authenticatorsOf, endpointsOf, isPublic, labelOf, placeOf } from '../evidence.js'
+import { authenticatorsOf, endpointsOf, isPublic, labelOf } from '../evidence.js'
+import { placeOf, saysWhoMay } from '../baseline/rows.js'
 import type { Finding, Posture, PostureGuard, PostureRow } from '../model.js'
 import { found, type KindCode } from './findings.js'
 import { least, type AnswerStatus, type Seen } from './model.js'
@@ -24,7 +25,7 @@ function findingsOf(row: PostureRow): readonly Finding[] {
   const label = labelOf(row)
   const about = { where: label, ...placeOf(row) }
   if (isForEverybody(row)) {
-    const message = `${label} asks who the caller is, and nothing before the handler asks what it may do.`
+    const message = `${label} asks who the caller is, and no requireScopes() or other guard asks what it may do.`
     return [found('route-for-everybody', message, about)]
   }
   const code = codeOf(row)
@@ -35,11 +36,6 @@ function findingsOf(row: PostureRow): readonly Finding[] {
 
 function isForEverybody(row: PostureRow): boolean {
   return row.proof === 'guarded' && row.kind === 'route' && !row.guards.some(saysWhoMay)
-}
-
-/** One of ours or of the application's own: whatever it asks is up to it. */
-function saysWhoMay({ layer, kind, mode }: PostureGuard): boolean {
-  return layer === 'authorization' && kind !== 'denyByDefault' && mode === 'enforce'
 }
 
 function codeOf(row: PostureRow): KindCode | undefined {
@@ -62,11 +58,16 @@ function statusOf(row: PostureRow): AnswerStatus {
 
 function evidenceOf(row: PostureRow): readonly string[] {
   const by = authenticatorsOf(row).map(authenticationText).join(', ')
-  const says = row.proof === 'guarded' && by !== '' ? `guarded by ${by}` : `${row.proof}: ${row.why}`
+  const says = row.proof === 'guarded' && by !== '' ? `guarded by ${by}` : `${row.proof}${reasonOf(row)}`
   return [
     `${labelOf(row)} ${says}`,
     ...row.faults.map(({ code, message }) => `${labelOf(row)} ${code}: ${message}`),
   ]
+}
+
+function reasonOf(row: PostureRow): string {
+  const { proof, publicReason, why } = row
+  return proof === 'optional' && isPublic(row) ? `, public: ${publicReason ?? why}` : `: ${why}`
 }
 
 /** `authenticate(https://id.example)`. */

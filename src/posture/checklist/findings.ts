@@ -57,7 +57,7 @@ export const KINDS = {
     severity: 'warning',
     consequence: 'Every caller that is authenticated at all may call it (API5:2023).',
     remedy: 'Put requireScopes(), or another guard that says who may, into the route.',
-    rule: 'requireScopesOnWrites',
+    rule: 'requireAuthorization',
   },
   'routes-missing': {
     severity: 'error',

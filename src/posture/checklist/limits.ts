@@ -1,4 +1,6 @@
-import { endpointsOf, isPublic, labelOf, limitersOf, placeOf, reporting } from '../evidence.js'
+import { isAuthentication } from '../../core/metadata.js'
+import { idleLimitOf, placeOf } from '../baseline/rows.js'
+import { endpointsOf, isPublic, labelOf, limitersOf, reporting } from '../evidence.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { found } from './findings.js'
 import { testedUnderLoad } from './load-evidence.js'
@@ -50,7 +52,7 @@ function answerOf(row: PostureRow): Seen {
     return seen('partly', `${says}; nothing limits who only tries to authenticate.`, finding)
   }
   if (!isLimitedByCaller(row)) {
-    const message = `${label} has no limit by caller after authentication.`
+    const message = `${label} ${idleLimitOf(row) ?? 'has no limit by caller after authentication'}.`
     return seen('partly', `${says}; no limit by caller.`, found('limit-by-caller-missing', message, about))
   }
   return seen('yes', `${says}.`)
@@ -67,13 +69,16 @@ function unlimited(row: PostureRow): Seen {
   }
   // A probe behind a limit by address fails with its neighbours: to leave it out is a choice, and it is shown.
   if (isPublic(row) && (row.method === 'GET' || row.method === 'HEAD'))
-    return seen('partly', `${label} is public (${row.why}), read-only and has no rate limit.`)
-  const message = `${label} has no rate limit that refuses.`
+    return seen(
+      'partly',
+      `${label} is public (${row.publicReason ?? row.why}), read-only and has no rate limit.`,
+    )
+  const message = `${label} ${idleLimitOf(row) ?? 'has no rate limit that refuses'}.`
   return seen('no', message, found('limit-missing', message, about))
 }
 
 function isLimitedBeforeAuthentication({ guards }: PostureRow): boolean {
-  const at = guards.findIndex(({ layer, kind }) => layer === 'authentication' && kind !== 'publicRoute')
+  const at = guards.findIndex(isAuthentication)
   if (guards[at]?.facts['failureLimit'] !== undefined) return true
   return guards.some(
     ({ kind, mode, facts }, index) =>
@@ -83,7 +88,7 @@ function isLimitedBeforeAuthentication({ guards }: PostureRow): boolean {
 
 /** By whatever is known only once somebody has been authenticated; a function may look at anything. */
 function isLimitedByCaller({ guards }: PostureRow): boolean {
-  const at = guards.findIndex(({ layer, kind }) => layer === 'authentication' && kind !== 'publicRoute')
+  const at = guards.findIndex(isAuthentication)
   return guards.some(
     ({ kind, mode, facts }, index) =>
       kind === 'rateLimit' && mode === 'enforce' && facts['by'] !== 'address' && index > at,

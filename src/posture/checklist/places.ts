@@ -41,6 +41,7 @@ const OF_RULES: Readonly<Record<RuleName, Place>> = {
   maxRequestsPerMinute: LIMITS,
   requireValidation: BODIES,
   requireScopesOnWrites: place('endpoints', 'API5', '8.2.1', '10.3.2'),
+  requireAuthorization: place('endpoints', 'API5', '8.2.1', '8.3.1'),
   refuseReportMode: ACCESS,
 }
 
@@ -56,6 +57,7 @@ export const PLACES: Readonly<Record<string, Place>> = {
   'express-copies': INVENTORY,
   'no-deny-by-default': ACCESS,
   'guard-behind-route': ACCESS,
+  'factory-not-called': ACCESS,
   'upgrade-unguarded': ACCESS,
   'report-mode-left-on': ACCESS,
   'token-lifetime-unbounded': LIFETIME,
@@ -85,6 +87,7 @@ export const PLACES: Readonly<Record<string, Place>> = {
   'secure-errors-missing': ERRORS,
   'secure-errors-not-last': ERRORS,
   'not-found-missing': ERRORS,
+  'not-found-not-last': ERRORS,
   'x-powered-by': HEADERS,
   'hsts-without-proven-tls': place('logs', 'API8', '3.4.1'),
   ...Object.fromEntries(RULE_NAMES.map((rule) => [codeOf(rule), OF_RULES[rule]])),

@@ -2,6 +2,9 @@ import { checkOptions, integer, oneOf, required } from '../../core/options.js'
 import { neutralise } from '../../core/text.js'
 import { jsonText } from '../render/plain.js'
 import { wrap } from '../render/table/layout.js'
+import { placeText, shown } from '../render/words.js'
+import { causesOf, othersText, type Cause } from './causes.js'
+import { asCode, inert } from './markdown.js'
 import type { ChecklistAnswer, ClassifiedFinding } from './model.js'
 
 export type ChecklistFormat = 'table' | 'markdown' | 'json'
@@ -16,13 +19,17 @@ export interface RenderChecklistOptions {
 const CHECKLIST_SCHEMA_VERSION = 1
 const MOST_LINES = 25
 const MOST_TEXT = 1000
+const MOST_LABEL = 200
+/** A line of ours may list some labels. */
+const MOST_LINE = 10_000
 const INDENT = ' '.repeat(4)
 
 /**
  * The answers for a terminal, a pull request or a program.
  *
- * A person gets at most 25 lines of evidence to a question, and is told of the rest; JSON holds them all. Control characters and
- * Markdown of an application's own paths and names stay without effect.
+ * A person gets at most 25 lines of evidence to a question, and is told of the rest; findings that differ by their route only are
+ * told once, with the other routes. JSON holds them all. Control characters and Markdown of an application's own paths and names
+ * stay without effect.
  *
  * Throws a `TypeError` for an unknown format and an impossible width.
  */
@@ -43,17 +50,26 @@ function table(answers: readonly ChecklistAnswer[], columns: number): string {
   const blocks = answers.map((answer, index) => [
     ...hanging(`${index + 1}.  `, `${answer.question} ${answer.status.toUpperCase()}`, columns),
     ...few(answer.evidence).flatMap((line) => hanging(`${INDENT}- `, line, columns)),
-    ...answer.findings.flatMap((finding) =>
-      hanging(`${INDENT}! `, `${finding.severity} ${findingText(finding)}`, columns),
-    ),
+    ...causesOf(answer.findings).flatMap((cause) => causeLines(cause, columns)),
     ...hanging(INDENT, idsText(answer), columns),
   ])
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
 
+function causeLines(cause: Cause, columns: number): readonly string[] {
+  const { finding, others } = cause
+  const { severity, code, message, remedy } = finding
+  const text = `${severity} ${code}: ${message} ${remedy}${placeSentence(finding)}${idsAfter(finding)}`
+  const also = `The same: ${othersText(cause, (label) => shown(label, MOST_LABEL))}.`
+  return [
+    ...hanging(`${INDENT}! `, text, columns),
+    ...(others.length === 0 ? [] : hanging(`${INDENT}  `, also, columns)),
+  ]
+}
+
 /** The first line begins with `lead`, the others stand below its text. */
 function hanging(lead: string, text: string, columns: number): readonly string[] {
-  const lines = wrap(neutralise(text, MOST_TEXT), columns - lead.length)
+  const lines = wrap(neutralise(text, MOST_LINE), columns - lead.length)
   return lines.map((line, index) => `${index === 0 ? lead : ' '.repeat(lead.length)}${line}`)
 }
 
@@ -63,17 +79,31 @@ function markdown(answers: readonly ChecklistAnswer[]): string {
     '',
     `**${answer.status}** (${idsText(answer)})`,
     '',
-    ...few(answer.evidence).map((line) => `- ${inert(line)}`),
-    ...answer.findings.map((finding) => `- **${finding.severity}** ${inert(findingText(finding))}`),
+    ...few(answer.evidence).map((line) => `- ${inert(line, MOST_TEXT)}`),
+    ...causesOf(answer.findings).flatMap(causeItems),
   ])
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`
 }
 
-function findingText(finding: ClassifiedFinding): string {
-  const { code, message, remedy, file, line, owasp, asvs } = finding
-  const place = file === undefined ? '' : ` At ${file}:${line ?? 1}.`
-  const ids = owasp.length + asvs.length === 0 ? '' : ` (${idsText({ owasp, asvs })})`
-  return `${code}: ${message} ${remedy}${place}${ids}`
+function causeItems(cause: Cause): readonly string[] {
+  const { finding, others } = cause
+  const { severity, code, message, remedy } = finding
+  const said = inert(`${message} ${remedy}${placeSentence(finding)}`, MOST_TEXT)
+  const also = othersText(cause, (label) => asCode(shown(label, MOST_LABEL)))
+  return [
+    `- **${severity}** ${asCode(shown(code, 80))}: ${said}${idsAfter(finding)}`,
+    ...(others.length === 0 ? [] : [`  - The same: ${also}.`]),
+  ]
+}
+
+function placeSentence(finding: ClassifiedFinding): string {
+  const place = placeText(finding)
+  return place === '' ? '' : ` At ${place}.`
+}
+
+function idsAfter(finding: ClassifiedFinding): string {
+  const ids = idsText(finding)
+  return ids === '' ? '' : ` (${ids})`
 }
 
 function idsText({ owasp, asvs }: Pick<ChecklistAnswer, 'owasp' | 'asvs'>): string {
@@ -87,12 +117,4 @@ function idsText({ owasp, asvs }: Pick<ChecklistAnswer, 'owasp' | 'asvs'>): stri
 function few(lines: readonly string[]): readonly string[] {
   const rest = lines.length - MOST_LINES
   return rest > 0 ? [...lines.slice(0, MOST_LINES), `... and ${rest} more lines, in the JSON`] : lines
-}
-
-/** Character references make no structure (CommonMark section 2.5). A comment keeps `@` from naming a person. */
-function inert(text: string): string {
-  return neutralise(text, MOST_TEXT).replace(/\.(?! |$)|[^\p{L}\p{N} ,;.'()/-]/gu, (character) => {
-    const reference = `&#${character.codePointAt(0) ?? 0xfffd};`
-    return character === '@' ? `<!-- -->${reference}<!-- -->` : reference
-  })
 }

@@ -1,12 +1,5 @@
-import {
-  endpointsOf,
-  enforcing,
-  labelOf,
-  placeOf,
-  refusesUnknownFields,
-  reporting,
-  takesBody,
-} from '../evidence.js'
+import { endpointsOf, enforcing, labelOf, refusesUnknownFields, reporting, takesBody } from '../evidence.js'
+import { placeOf } from '../baseline/rows.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { found } from './findings.js'
 import { least, seen, type Seen } from './model.js'
@@ -41,7 +34,7 @@ function answerOf(row: PostureRow): Seen {
     const message = `${label} has a validateBody that only reports.`
     return seen('partly', message, found('body-validation-reported', message, about))
   }
-  const message = `${label} takes a body that no validateBody checks.`
+  const message = `${label} may take a body that no validateBody checks.`
   return seen('no', message, found('body-unvalidated', message, about))
 }
 

@@ -99,6 +99,18 @@ export const DIAGNOSES = {
       'Settings of an application are handed to every template as `settings`, and shown by whatever prints the application.',
     remedy: 'Keep it in a variable of the module that needs it.',
   },
+  'not-found-not-last': {
+    severity: 'error',
+    consequence:
+      'Express takes what is mounted first: every request for these routes is answered with 404 or 405.',
+    remedy: 'Move app.use(notFound()) behind the last route and router, in front of secureErrors().',
+  },
+  'factory-not-called': {
+    severity: 'error',
+    consequence:
+      'Express hands each request to what only makes the middleware: it fails or waits for ever, and nothing is protected.',
+    remedy: 'Mount what it answers: app.use(notFound()), not app.use(notFound).',
+  },
   'audit-missing': {
     severity: 'warning',
     consequence: 'Nobody can tell afterwards who was refused what.',
@@ -135,17 +147,22 @@ interface About {
   readonly site?: CallSite | undefined
   /** @default what the catalogue says */
   readonly severity?: Finding['severity'] | undefined
+  /** @default what the catalogue says */
+  readonly consequence?: string | undefined
+  /** @default what the catalogue says */
+  readonly remedy?: string | undefined
 }
 
 /** A finding whose place is still as the stack said it; `diagnose` makes it relative to the root. */
-export function found(code: DiagnosisCode, message: string, { where, site, severity }: About = {}): Finding {
+export function found(code: DiagnosisCode, message: string, about: About = {}): Finding {
+  const { where, site, severity, consequence, remedy } = about
   const diagnosis: Diagnosis = DIAGNOSES[code]
   return Object.freeze({
     code,
     severity: severity ?? diagnosis.severity,
     message,
-    consequence: diagnosis.consequence,
-    remedy: diagnosis.remedy,
+    consequence: consequence ?? diagnosis.consequence,
+    remedy: remedy ?? diagnosis.remedy,
     page: `docs/doctor.md#${code}`,
     where,
     file: site?.file,

@@ -23,6 +23,8 @@ function errorHandling(stations: readonly Station[]): readonly Finding[] {
   const isOurs = ({ about }: Station): boolean => about?.kind === 'secureErrors'
   const last = stations.findLastIndex((station) => isOurs(station) && isForAll(station))
   if (last === -1) {
+    const own = ownErrorHandler(stations)
+    if (own !== undefined) return [ownAnswers(own)]
     const partial = stations.find(isOurs)
     const message =
       partial === undefined
@@ -43,6 +45,27 @@ function errorHandling(stations: readonly Station[]): readonly Finding[] {
       severity: behind.every(isErrorHandler) ? 'warning' : undefined,
     }),
   ]
+}
+
+/** One of the application's own, behind everything else. */
+function ownErrorHandler(stations: readonly Station[]): Station | undefined {
+  const last = stations.at(-1)
+  const isOwn = last !== undefined && last.about === undefined && isErrorHandler(last) && isForAll(last)
+  return isOwn ? last : undefined
+}
+
+function ownAnswers(own: Station): Finding {
+  return found(
+    'secure-errors-missing',
+    `Errors are answered by an error handler of the application's own, ${nameOf(own)}, and no secureErrors() is mounted.`,
+    {
+      severity: 'note',
+      consequence:
+        'What a refusal answers, and whether its status, headers and record are kept, is up to that handler; it cannot be seen from here.',
+      remedy:
+        'Turn own errors into problems with secureErrors({ map }), mounted last, in its place or behind it.',
+    },
+  )
 }
 
 function numbered(count: number): string {

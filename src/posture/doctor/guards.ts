@@ -19,13 +19,34 @@ export function reportMode({ stations, environment }: Examined): readonly Findin
 export function memoryStores({ stations, environment }: Examined): readonly Finding[] {
   const workers = workersOf(environment)
   if (workers === undefined) return []
-  return onceEach(
+  const limiters = onceEach(
     stations,
     ({ about }) => about?.kind === 'rateLimit' && about.facts['store'] === 'memory',
   ).map(({ about }) =>
     found('memory-store-with-workers', `rateLimit "${about?.name ?? ''}" counts in memory, and ${workers}.`, {
       site: about?.definedAt,
     }),
+  )
+  return [...limiters, ...failureLimits(stations, workers)]
+}
+
+/** A failureLimit has no other store. */
+function failureLimits(stations: readonly Station[], workers: string): readonly Finding[] {
+  return onceEach(
+    stations,
+    ({ about }) => about?.kind === 'authenticate' && about.facts['failureLimit'] !== undefined,
+  ).map(({ about }) =>
+    found(
+      'memory-store-with-workers',
+      `The failureLimit of authenticate "${about?.name ?? ''}" counts in memory, and ${workers}.`,
+      {
+        site: about?.definedAt,
+        consequence:
+          'Each process counts for itself: an address may fail as often as the limit says with every one of them.',
+        remedy:
+          "Limit before it with shared counts: rateLimit({ by: 'address', ..., store: redisStore(client) }); or divide the limit by the number of processes.",
+      },
+    ),
   )
 }
 

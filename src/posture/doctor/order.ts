@@ -46,12 +46,36 @@ function behindRoutes(
   const without = routesWithout(stations, guards, isKind)
   return guards.flatMap(({ station: guard, index }) => {
     const missed = without.filter((route) => route.index < index && covers(guard.path, route.station.path))
-    const routes = [...new Set(missed.map(({ station }) => nameOf(station)))]
+    const routes = routesAmong(missed)
     if (routes.length === 0) return []
-    const others = routes.length > NAMED ? ` and ${routes.length - NAMED} more` : ''
-    const message = `${nameOfGuard(guard)} stands behind ${routes.slice(0, NAMED).join(', ')}${others}.`
+    const message = `${nameOfGuard(guard)} stands behind ${someOf(routes)}.`
     return [found('guard-behind-route', message, { where: routes[0], site: guard.about?.definedAt })]
   })
+}
+
+/** Routes on the path of a notFound() that stands before them. */
+export function routesBehindNotFound({ stations }: Examined): readonly Finding[] {
+  const routes = gatesAmong(stations, ({ mounted }) => mounted === 'route')
+  return gatesAmong(
+    stations,
+    ({ about, mounted }) => about?.kind === 'notFound' && mounted === 'use',
+  ).flatMap(({ station, index }) => {
+    const hidden = routesAmong(
+      routes.filter((route) => route.index > index && covers(station.path, route.station.path) === true),
+    )
+    if (hidden.length === 0) return []
+    const message = `notFound() stands before ${someOf(hidden)}.`
+    return [found('not-found-not-last', message, { where: hidden[0], site: station.about?.definedAt })]
+  })
+}
+
+function routesAmong(gates: readonly Gate[]): readonly string[] {
+  return [...new Set(gates.map(({ station }) => nameOf(station)))]
+}
+
+function someOf(routes: readonly string[]): string {
+  const others = routes.length > NAMED ? ` and ${routes.length - NAMED} more` : ''
+  return `${routes.slice(0, NAMED).join(', ')}${others}`
 }
 
 function nameOfGuard({ about }: Station): string {
@@ -88,13 +112,18 @@ export function parsersBeforeAuthentication({ stations }: Examined): readonly Fi
     const [first] = meeting
     if (first === undefined || first.index < index) continue
     const { station } = first
-    const where = parser.mounted === 'route' ? nameOf(parser) : undefined
+    const where = parser.mounted === 'route' ? nameOf(parser) : rowOf(parser)
     const message = `${String(parser.handle.name)} runs before ${nameOfGuard(station)}.`
     findings.push(
       found('body-parser-before-authentication', message, { where, site: station.about?.definedAt }),
     )
   }
   return findings
+}
+
+/** As the posture names a handler outside any route. */
+function rowOf({ path }: Station): string | undefined {
+  return path === undefined ? undefined : `ALL ${path === '/' ? '' : path}/*`
 }
 
 /** Whether a request that meets the first may go on to meet the second. */

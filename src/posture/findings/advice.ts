@@ -95,6 +95,11 @@ export const ADVICE = {
     consequence: 'A request can reach the route under another path than that on which it was checked.',
     remedy: 'Rewrite URLs before authenticate(), or mount authenticate() on the whole application.',
   },
+  'validate-before-parser': {
+    severity: 'error',
+    consequence: 'It finds no body that is parsed, and answers 415 to every request that has one.',
+    remedy: 'Put the body parser before validateBody().',
+  },
   'body-parser-before-authentication': {
     severity: 'warning',
     consequence: 'Anybody can make the service read and parse bodies.',
@@ -103,6 +108,14 @@ export const ADVICE = {
 } as const satisfies Readonly<Record<string, Advice>>
 
 export type PostureCode = keyof typeof ADVICE
+
+/** Of `route-optional` where deny-by-default refuses those without a credential. */
+export const REFUSED_OPTIONAL: Advice = {
+  severity: 'note',
+  consequence:
+    'Deny-by-default answers 403 to callers without a credential: that they may pass has no effect.',
+  remedy: 'Put publicRoute(reason) into the route if they are to get through, or set required: true.',
+}
 
 // A fault of the inventory that this file does not know is still a fault.
 const UNLISTED: Advice = {

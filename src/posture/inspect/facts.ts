@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { basename, isAbsolute, relative } from 'node:path'
 import type { GuardMetadata } from '../../core/metadata.js'
 import { neutralise } from '../../core/text.js'
@@ -7,6 +8,8 @@ import type { Passed } from './evidence.js'
 const MAX_DEPTH = 4
 const MAX_ITEMS = 100
 const MAX_TEXT = 500
+// Deeper lists are no set-up facts that anybody writes; those that hold themselves would take for ever.
+const MAX_PRINTED_DEPTH = 2
 
 /** Writes guards down for the report; one that stands before many routes is written once. */
 export class GuardWriter {
@@ -75,9 +78,21 @@ function plainObject(value: object | null, depth: number): unknown {
   if (Array.isArray(value) || value instanceof Set) {
     const items = [...(value as Iterable<unknown>)]
     const shown = items.slice(0, MAX_ITEMS).map((item) => plain(item, depth + 1) ?? null)
-    return items.length > MAX_ITEMS ? [...shown, `[${items.length - MAX_ITEMS} more]`] : shown
+    return items.length > MAX_ITEMS ? [...shown, restOf(items.slice(MAX_ITEMS), depth)] : shown
   }
   return plainRecord(value, depth)
+}
+
+/** How many more there are, and a print of them: a lock file must change with what the report cuts off. */
+function restOf(items: readonly unknown[], depth: number): string {
+  if (depth > MAX_PRINTED_DEPTH) return `[${items.length} more]`
+  const hash = createHash('sha256')
+  for (const item of items) hash.update(JSON.stringify(textOrPlain(item) ?? null)).update(',')
+  return `[${items.length} more, SHA-256 ${hash.digest('hex').slice(0, 16)}]`
+}
+
+function textOrPlain(item: unknown): unknown {
+  return typeof item === 'string' ? item : plain(item, MAX_DEPTH - 1)
 }
 
 function plainRecord(value: object, depth: number): Readonly<Record<string, unknown>> {

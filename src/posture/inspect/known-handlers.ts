@@ -1,26 +1,32 @@
+const PARSES_BODY = /\bread\(req, res, next, (?:parse|passthrough), debug,/
 const BODY_PARSERS = new Set(['jsonParser', 'urlencodedParser', 'rawParser', 'textParser'])
 
-/** Functions of Express and its companions that pass requests on. */
-const KNOWN = new Set([
-  ...BODY_PARSERS,
-  'compression',
-  'cookieParser',
-  'corsMiddleware',
+/** Companions of Express that pass requests on: the name of each, and what only its own source says. */
+const KNOWN: ReadonlyMap<string, RegExp> = new Map([
+  ...[...BODY_PARSERS].map((name) => [name, PARSES_BODY] as const),
+  ['compression', /\b_end = res\.end\b/],
+  ['cookieParser', /\breq\.signedCookies = Object\.create\(null\)/],
+  ['corsMiddleware', /\boptionsCallback\(req, function ?\(err, options\)/],
+  ['helmetMiddleware', /\bmiddlewareFunctions\[\w+\]/],
+])
+
+/** Names of others; where one stands behind authentication, its name may be believed. */
+const NAMED = new Set([
+  ...KNOWN.keys(),
   'expressInit',
-  'helmetMiddleware',
   'methodOverride',
   'multerMiddleware',
   'query',
   'responseTime',
 ])
 
-/** Whether a function is named like one that passes requests on. Its name proves nothing. */
-export function isKnownByName(handle: unknown): boolean {
-  return isKnownName(nameOf(handle))
+/** Whether a function is one that passes requests on, by its name and by its source. A name alone proves nothing. */
+export function isKnownHandler(handle: unknown): boolean {
+  return KNOWN.get(nameOf(handle) ?? '')?.test(sourceOf(handle)) ?? false
 }
 
 export function isKnownName(name = ''): boolean {
-  return KNOWN.has(name)
+  return NAMED.has(name)
 }
 
 export function isNamedLikeBodyParser(handle: unknown): boolean {
@@ -29,10 +35,7 @@ export function isNamedLikeBodyParser(handle: unknown): boolean {
 
 /** Whether a function is one of body-parser's, by its name and by what it ends with. */
 export function isBodyParser(handle: unknown): boolean {
-  return (
-    isNamedLikeBodyParser(handle) &&
-    /\bread\(req, res, next, (?:parse|passthrough), debug,/.test(sourceOf(handle))
-  )
+  return isNamedLikeBodyParser(handle) && isKnownHandler(handle)
 }
 
 /** Whether a function is seen to change where a request goes: what stood before it looked at another path. */

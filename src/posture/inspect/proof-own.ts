@@ -1,7 +1,7 @@
 import { guardMetadataOf, wrappedMetadataOf, type GuardMetadata } from '../../core/metadata.js'
 import type { RouterLayer } from '../../core/router.js'
 import { doubtWrapped, labelOf, paramBefore, swallowed, type Evidence } from './evidence.js'
-import { isBodyParser } from './known-handlers.js'
+import { isBodyParser, isNamedLikeBodyParser } from './known-handlers.js'
 import { isAuthentication, type Reader } from './steps.js'
 import { runsParamCallback, type Way } from './way.js'
 
@@ -12,13 +12,15 @@ interface Passage {
   /** A handler of the application's own ran already, and may have answered. */
   hasHandler: boolean
   hasParser: boolean
+  /** One that found nothing parsed. */
+  early: GuardMetadata | undefined
 }
 
 /** Reads the route's own stack, in the order in which a request meets it. */
 export function proveOwn(way: Way, evidence: Evidence, reader: Reader): void {
   const { own } = way
   if (own === undefined) return
-  const passage: Passage = { way, evidence, own, hasHandler: false, hasParser: false }
+  const passage: Passage = { way, evidence, own, hasHandler: false, hasParser: false, early: undefined }
   own.forEach((layer, index) => {
     const { handle } = layer
     const about = guardMetadataOf(handle)
@@ -26,11 +28,13 @@ export function proveOwn(way: Way, evidence: Evidence, reader: Reader): void {
       evidence.passed.push({ about, mounted: 'route' })
       if (about.kind === 'publicRoute') provePublic(about, passage)
       else if (isAuthentication(about)) proveAuthentication(about, index, passage)
+      else if (about.kind === 'validateBody' && mayBeUnparsed(passage)) passage.early ??= about
       return
     }
     if (!isHandler(handle)) return
     if (isBodyParser(handle)) {
       passage.hasParser = true
+      faultEarly(passage)
       return
     }
     const wrapped = wrappedMetadataOf(handle)
@@ -77,6 +81,22 @@ function proveAuthentication(about: GuardMetadata, index: number, passage: Passa
   }
   evidence.fault(flaw.code, flaw.message)
   evidence.doubt(flaw.message)
+}
+
+/** Whether no parser can be seen before, neither here nor on the way. */
+function mayBeUnparsed({ hasHandler, hasParser, way }: Passage): boolean {
+  if (hasHandler || hasParser) return false
+  return !way.levels.some(({ plan, step }) =>
+    plan.handlers.some(({ index, layer }) => index < step.index && isNamedLikeBodyParser(layer.handle)),
+  )
+}
+
+function faultEarly({ early, evidence }: Passage): void {
+  if (early === undefined) return
+  evidence.fault(
+    'validate_before_parser',
+    `${labelOf(early)} stands before the body parser: it finds no body that is parsed`,
+  )
 }
 
 /** Whether an error handler stands before another handler: what it passes on, that one serves. */

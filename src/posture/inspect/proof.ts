@@ -23,7 +23,7 @@ export function prove(way: Way, reader: Reader): Evidence {
 
 function proveLevel(way: Way, level: Level, depth: number, evidence: Evidence): void {
   const reach = reachFrom(way, depth)
-  for (const guard of level.plan.guards) {
+  for (const guard of level.plan.guardIndex.near(reach)) {
     if (guard.index >= level.step.index) break
     const cover = coverOf(guard.paths, level.path, level.step.kind === 'route', reach)
     if (cover === 'never') continue
@@ -84,12 +84,14 @@ function flawOf(guard: Step, about: GuardMetadata, way: Way, depth: number): Pos
 function doubtDetours(way: Way, evidence: Evidence, reader: Reader): void {
   way.levels.forEach(({ plan, step }, depth) => {
     const reach = reachFrom(way, depth)
-    const detour = plan.detours.find(
-      (other) =>
-        other.index < step.index &&
-        !other.paths.every((path) => isApart(path, reach)) &&
-        (other.kind !== 'route' || servesMethod(other, way.method, reader)),
-    )
+    const detour = plan.detours
+      .near(reach)
+      .find(
+        (other) =>
+          other.index < step.index &&
+          !other.paths.every((path) => isApart(path, reach)) &&
+          (other.kind !== 'route' || servesMethod(other, way.method, reader)),
+      )
     if (detour !== undefined)
       evidence.doubt(`a ${wordOf(detour)} mounted before it authenticates, and may pass requests on`)
   })
@@ -119,13 +121,16 @@ function faultLate(way: Way, evidence: Evidence): void {
 }
 
 function lateGuard(plan: Plan, step: Step, path: Level['path']): Step | undefined {
-  return plan.guards.findLast(
-    ({ index, about, paths }) =>
-      about !== undefined &&
-      index > step.index &&
-      isAuthentication(about) &&
-      coverOf(paths, path, step.kind === 'route', reachOf([path], true)) === 'surely',
-  )
+  const own = reachOf([path], true)
+  return plan.guardIndex
+    .near(own)
+    .findLast(
+      ({ index, about, paths }) =>
+        about !== undefined &&
+        index > step.index &&
+        isAuthentication(about) &&
+        coverOf(paths, path, step.kind === 'route', own) === 'surely',
+    )
 }
 
 function placeOf({ paths }: Step): string {

@@ -1,8 +1,9 @@
+import type { GuardMetadata } from '../../core/metadata.js'
 import { neutralise } from '../../core/text.js'
 import type { PostureFault, PostureRow, Proof } from '../model.js'
 import { labelOf, type Evidence, type Passed } from './evidence.js'
 import type { GuardWriter } from './facts.js'
-import { isKnownByName, isNamedLikeBodyParser } from './known-handlers.js'
+import { isBodyParser, isKnownHandler } from './known-handlers.js'
 
 /** What a row says besides what was found out about its way. */
 export interface RowSubject {
@@ -37,6 +38,7 @@ export function rowOf(
   writer: GuardWriter,
 ): PostureRow {
   const { kind, method, path, handler } = subject
+  const publicReason = kind === 'route' ? evidence.publicReason : undefined
   const [proof, why] = conclude(subject, evidence, deniesByDefault)
   return {
     kind,
@@ -44,11 +46,17 @@ export function rowOf(
     path,
     proof,
     why: neutralise(why, 500),
-    refusedByDefault: deniesByDefault && kind === 'route' && (proof === 'open' || proof === 'unknown'),
+    publicReason: publicReason === undefined ? undefined : neutralise(publicReason, 500),
+    refusedByDefault: deniesByDefault && kind === 'route' && isUndecided(proof, publicReason),
     guards: evidence.passed.slice(0, MAX_GUARDS).map((passed) => writer.write(passed)),
     faults: faultsOf(subject, evidence, proof),
     handler: handler === undefined ? undefined : neutralise(handler, 100),
   }
+}
+
+/** An anonymous caller of a route where authentication is optional is no decision: `publicRoute` is. */
+function isUndecided(proof: Proof, publicReason: string | undefined): boolean {
+  return proof === 'open' || proof === 'unknown' || (proof === 'optional' && publicReason === undefined)
 }
 
 function conclude(
@@ -58,7 +66,8 @@ function conclude(
 ): readonly [Proof, string] {
   const { guarded, optional, publicReason, doubts } = evidence
   if (guarded !== undefined) return ['guarded', guarded]
-  if (kind === 'route' && publicReason !== undefined) return ['public', publicReason]
+  if (kind === 'route' && publicReason !== undefined)
+    return optional === undefined ? ['public', publicReason] : ['optional', optional]
   const doubted = doubts.slice(0, 3).join('; ')
   if (isUnknownBecause !== undefined)
     return ['unknown', [isUnknownBecause, doubted].filter(Boolean).join('; ')]
@@ -75,8 +84,8 @@ function concludeHandler(
 ): readonly [Proof, string] {
   if (deniesByDefault)
     return ['held', 'deny-by-default holds its answer back until somebody was authenticated']
-  if (isKnownByName(handle))
-    return ['known', 'it has the name of a middleware that passes requests on; a name proves nothing']
+  if (isKnownHandler(handle))
+    return ['known', 'it has the name and the source of a middleware that passes requests on']
   if (doubts.length > 0) return ['unknown', doubts.slice(0, 3).join('; ')]
   if (optional !== undefined) return ['optional', optional]
   return ['unknown', 'nothing authenticates before it, and whether it answers cannot be seen']
@@ -89,7 +98,7 @@ function faultsOf({ kind, handle }: RowSubject, evidence: Evidence, proof: Proof
   // Nothing that comes later would help: these say themselves what is so.
   if (proof === 'guarded' || proof === 'public') faults.delete('guard_after_route')
   if (kind === 'handler') {
-    if (faults.delete('guard_after_route') && isNamedLikeBodyParser(handle))
+    if (faults.delete('guard_after_route') && isBodyParser(handle))
       add('body_parser_before_authentication', 'it parses the bodies of callers that nobody knows yet')
   }
   if (proof === 'guarded' && publicReason !== undefined)
@@ -116,7 +125,12 @@ function earlyGuard(passed: readonly Passed[]): Passed | undefined {
     ({ about }) => about.layer === 'authentication' && about.kind !== 'publicRoute',
   )
   const before = first === -1 ? passed : passed.slice(0, first)
-  return before.find(({ about }) => about.layer === 'authorization' && NEED_PRINCIPAL.has(about.kind))
+  return before.find(({ about }) => needsPrincipal(about))
+}
+
+function needsPrincipal({ layer, kind, facts }: GuardMetadata): boolean {
+  if (kind === 'rateLimit') return facts['by'] === 'principal' || facts['by'] === 'api-key'
+  return layer === 'authorization' && NEED_PRINCIPAL.has(kind)
 }
 
 function reporting(passed: readonly Passed[]): readonly Passed[] {

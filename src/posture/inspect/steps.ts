@@ -7,6 +7,7 @@ import {
   type LayerHandle,
   type RouterLayer,
 } from '../../core/router.js'
+import { StepIndex } from './step-index.js'
 import { layerPathsOf, type LayerPath } from './layer-path.js'
 
 /**
@@ -29,10 +30,11 @@ export interface Step {
 export interface Plan {
   readonly steps: readonly Step[]
   readonly guards: readonly Step[]
+  readonly guardIndex: StepIndex<Step>
   readonly errors: readonly Step[]
   readonly handlers: readonly Step[]
   /** Routers, applications and routes inside which somebody may be authenticated and sent on. */
-  readonly detours: readonly Step[]
+  readonly detours: StepIndex<Step>
   /** Names of the parameters that have a callback. */
   readonly params: readonly string[]
 }
@@ -50,13 +52,17 @@ export class Reader {
     if (known !== undefined) return known
     const own = expressOwn(holder, stack)
     const steps = stack.flatMap((layer, index) => (index < own ? [] : stepsOf(layer, index)))
+    const guards = steps.filter(({ kind }) => kind === 'guard' || kind === 'wrapped')
     const plan: Plan = {
       steps,
-      guards: steps.filter(({ kind }) => kind === 'guard' || kind === 'wrapped'),
+      guards,
+      guardIndex: new StepIndex(guards),
       errors: steps.filter(({ kind }) => kind === 'error'),
       handlers: steps.filter(({ kind }) => kind === 'handler'),
-      detours: steps.filter(
-        ({ kind, layer }) => (kind === 'inner' || kind === 'route') && this.authenticates(layer),
+      detours: new StepIndex(
+        steps.filter(
+          ({ kind, layer }) => (kind === 'inner' || kind === 'route') && this.authenticates(layer),
+        ),
       ),
       params: paramsOf(holder),
     }

@@ -1,3 +1,4 @@
+import { denyByDefaultOf } from '../../core/deny-by-default.js'
 import { stackOf } from '../../core/router.js'
 import type { PostureRow } from '../model.js'
 import { type GuardWriter } from './facts.js'
@@ -18,12 +19,12 @@ export class Walk {
   readonly rows: PostureRow[] = []
   readonly #reader = new Reader()
   readonly #writer: GuardWriter
-  readonly #deniesByDefault: boolean
+  /** Of the application that is walked through, or of one that it is mounted in. */
+  #deniesByDefault = false
   #visits = 0
 
-  constructor(writer: GuardWriter, deniesByDefault: boolean) {
+  constructor(writer: GuardWriter) {
     this.#writer = writer
-    this.#deniesByDefault = deniesByDefault
   }
 
   /** Whether there was more than this report can hold. */
@@ -33,6 +34,13 @@ export class Walk {
 
   visit(holder: object, outer: readonly Level[] = [], inside: readonly unknown[] = []): void {
     this.#visits += 1
+    const denied = this.#deniesByDefault
+    this.#deniesByDefault = denied || denyByDefaultOf(holder) !== undefined
+    this.#steps(holder, outer, inside)
+    this.#deniesByDefault = denied
+  }
+
+  #steps(holder: object, outer: readonly Level[], inside: readonly unknown[]): void {
     const plan = this.#reader.planOf(holder)
     const nested = [...inside, stackOf(holder)]
     for (const step of plan.steps) {

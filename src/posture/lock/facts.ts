@@ -27,8 +27,10 @@ const ACCEPTED = new Set([
   'hops',
   'certificates',
 ])
-const MORE_IS_WEAKER = /^(?:limit|burst|max\w*|\w*tolerance\w*|\w*stale\w*)$/i
-const MORE_IS_STRONGER = /^(?:windowSeconds|min\w*)$/
+const MORE_IS_WEAKER = /^(?:\w*limit|burst|max\w*|\w*tolerance\w*|\w*stale\w*)$/i
+const MORE_IS_STRONGER = /^(?:\w*windowSeconds|min\w*)$/i
+const MODE = /Mode$/
+const MODES = ['enforce', 'report']
 const TRUE_IS_STRONGER = new Set(['required', 'strict'])
 /** From strict to lenient. */
 const UNKNOWN_FIELDS = ['refused', 'strips-unknown']
@@ -43,8 +45,20 @@ export function factChanges(
     const was = ownFact(before, name)
     const is = ownFact(after, name)
     if (JSON.stringify(was) === JSON.stringify(is)) return []
-    return [{ severity: severityOf(name, was, is), text: `${shown(name, 80)} ${changeText(was, is)}` }]
+    const severity = withModes(severityOf(name, was, is), modeOf(before, name), modeOf(after, name))
+    return [{ severity, text: `${shown(name, 80)} ${changeText(was, is)}` }]
   })
+}
+
+/** A rule that only reports keeps nobody out: what becomes of it makes nothing stronger, and its loss nothing weaker. */
+function withModes(severity: Severity, was: unknown, is: unknown): Severity {
+  if (severity === 'stronger' && is === 'report') return 'changed'
+  return severity === 'weaker' && was === 'report' && is !== 'enforce' ? 'changed' : severity
+}
+
+/** Of `maxTokenAgeSeconds` and of `types`: what `maxTokenAgeMode` and `typesMode` say. */
+function modeOf(facts: LockedGuard['facts'], name: string): unknown {
+  return MODE.test(name) ? undefined : ownFact(facts, `${name.replace(/Seconds$/, '')}Mode`)
 }
 
 function ownFact(facts: LockedGuard['facts'], name: string): LockedValue | undefined {
@@ -52,6 +66,7 @@ function ownFact(facts: LockedGuard['facts'], name: string): LockedValue | undef
 }
 
 function severityOf(name: string, was: LockedValue | undefined, is: LockedValue | undefined): Severity {
+  if (MODE.test(name)) return severityOfMode(was, is)
   if (was === undefined || is === undefined) return severityOfPresence(name, was === undefined)
   if (NEEDED.has(name)) return severityOfLists(minus(was, is), minus(is, was))
   if (ACCEPTED.has(name)) return severityOfLists(minus(is, was), minus(was, is))
@@ -67,6 +82,13 @@ function severityOfPresence(name: string, isNew: boolean): Severity {
   const bounds = NEEDED.has(name) || ACCEPTED.has(name) || MORE_IS_WEAKER.test(name)
   if (!bounds) return 'changed'
   return isNew ? 'stronger' : 'weaker'
+}
+
+function severityOfMode(was: LockedValue | undefined, is: LockedValue | undefined): Severity {
+  if (is === undefined) return was === 'enforce' ? 'weaker' : 'changed'
+  if (was === undefined) return is === 'enforce' ? 'stronger' : 'changed'
+  const [from, to] = [MODES.indexOf(String(was)), MODES.indexOf(String(is))]
+  return from === -1 || to === -1 ? 'changed' : severityOfOrder(to - from)
 }
 
 function severityOfLists(weakening: readonly unknown[], strengthening: readonly unknown[]): Severity {

@@ -1,4 +1,5 @@
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
+import { isPublic } from '../evidence.js'
 import { byCodeUnit, plainFacts, valueText, type Plain } from '../render/plain.js'
 
 /** Version of the lock file's shape; a file of another one is refused. */
@@ -19,7 +20,7 @@ export interface LockedRow {
   readonly path: string
   readonly handler?: string
   readonly proof: PostureRow['proof']
-  /** Of a public route. */
+  /** Of a route that says that it is public. */
   readonly reason?: string
   readonly refusedByDefault: boolean
   readonly guards: readonly LockedGuard[]
@@ -66,7 +67,7 @@ function lockedRow(row: PostureRow): LockedRow {
     path: cut(row.path),
     ...(named ? { handler: cut(row.handler) } : {}),
     proof: row.proof,
-    ...(row.proof === 'public' ? { reason: cut(row.why) } : {}),
+    ...(isPublic(row) ? { reason: cut(row.publicReason ?? row.why) } : {}),
     refusedByDefault: row.refusedByDefault,
     guards: row.guards.map(lockedGuard),
     faults: row.faults.map(({ code }) => cut(code)).sort(byCodeUnit),

@@ -1,4 +1,4 @@
-import type { Proof } from '../model.js'
+import type { PostureRow, Proof } from '../model.js'
 import { routeText, shown } from '../render/words.js'
 import type { Severity } from './facts.js'
 import type { LockedRow } from './format.js'
@@ -16,13 +16,16 @@ const STRENGTH: Readonly<Record<Proof, number>> = {
 }
 
 /** `POST /orders`; outside a route also what it is. */
-export function subjectOf(row: LockedRow): string {
+export function subjectOf(
+  row: Pick<PostureRow, 'kind' | 'method' | 'path'> & { handler?: string | undefined },
+): string {
   if (row.kind === 'route') return routeText(row)
-  return `${routeText(row)} (${row.kind}${row.handler === undefined ? '' : ` ${shown(row.handler, 80)}`})`
+  const name = row.handler === undefined || row.handler === '' ? '' : ` ${shown(row.handler, 80)}`
+  return `${routeText(row)} (${row.kind}${name})`
 }
 
 export function newRow(row: LockedRow): GuardChange {
-  const reason = row.proof === 'public' ? `: ${shown(row.reason ?? '')}` : ''
+  const reason = reasonText(row)
   const severity = isSafe(row) ? 'changed' : 'weaker'
   return { severity, code: 'row-new', text: ` is new: ${row.proof}${reason}${refusal(row)}` }
 }
@@ -41,20 +44,35 @@ export function rowChanges(was: LockedRow, is: LockedRow, sameDefault: boolean):
 }
 
 function proofChanges(was: LockedRow, is: LockedRow): readonly GuardChange[] {
-  const reason = is.proof === 'public' ? `: ${shown(is.reason ?? '')}` : ''
+  const reason = reasonText(is)
   if (was.proof !== is.proof) {
     const text = ` went from ${was.proof} to ${is.proof}${reason}${refusal(is)}`
     return [{ severity: severityOf(STRENGTH[is.proof] - STRENGTH[was.proof]), code: 'proof-changed', text }]
   }
-  if (is.proof !== 'public' || was.reason === is.reason) return []
-  return [{ severity: 'changed', code: 'reason-changed', text: ` is public for another reason${reason}` }]
+  if (was.reason === is.reason) return []
+  if (is.reason === undefined)
+    return [{ severity: 'changed', code: 'reason-changed', text: ' no longer says that it is public' }]
+  const text =
+    was.reason === undefined
+      ? ` says that it is public now${reason}`
+      : ` is public for another reason${reason}`
+  return [{ severity: 'changed', code: 'reason-changed', text }]
 }
 
 function refusalChanges(was: LockedRow, is: LockedRow): readonly GuardChange[] {
   if (was.refusedByDefault === is.refusedByDefault) return []
-  return is.refusedByDefault
-    ? [{ severity: 'stronger', code: 'default-changed', text: ' is refused by default now' }]
+  // That it lost or gained its authentication says more.
+  if (is.refusedByDefault)
+    return STRENGTH[is.proof] < STRENGTH[was.proof]
+      ? []
+      : [{ severity: 'stronger', code: 'default-changed', text: ' is refused by default now' }]
+  return STRENGTH[is.proof] >= STRENGTH.known
+    ? []
     : [{ severity: 'weaker', code: 'default-changed', text: ' is no longer refused by default' }]
+}
+
+function reasonText({ reason }: LockedRow): string {
+  return reason === undefined ? '' : `: ${shown(reason)}`
 }
 
 function faultChanges(was: LockedRow, is: LockedRow): readonly GuardChange[] {
@@ -75,11 +93,13 @@ function faultChanges(was: LockedRow, is: LockedRow): readonly GuardChange[] {
 }
 
 function isSafe({ proof, refusedByDefault }: LockedRow): boolean {
-  return STRENGTH[proof] >= STRENGTH.known || (refusedByDefault && proof === 'open')
+  return STRENGTH[proof] >= STRENGTH.known || (refusedByDefault && (proof === 'open' || proof === 'optional'))
 }
 
 function refusal({ proof, refusedByDefault }: LockedRow): string {
-  return refusedByDefault && proof === 'open' ? ', and refused by default' : ''
+  if (!refusedByDefault) return ''
+  if (proof === 'optional') return ', and refused by default without a credential'
+  return proof === 'open' ? ', and refused by default' : ''
 }
 
 function severityOf(difference: number): Severity {

@@ -1,5 +1,11 @@
+import type { LockChange } from '../lock.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { jsonText, plainFacts } from './plain.js'
+
+export interface JsonOptions {
+  /** What changed since the posture.lock that is in the repository: a last member, also where there is none. */
+  readonly changes?: readonly LockChange[]
+}
 
 /**
  * The posture as JSON, indented by two spaces, with a trailing line break; `docs/posture.schema.json` describes it.
@@ -8,8 +14,13 @@ import { jsonText, plainFacts } from './plain.js'
  * byte for byte. Control and bidirectional characters stand as escapes. Facts that JSON cannot hold are named
  * (`[function]`), lists are cut after 1000 items and texts after 4096 characters.
  */
-export function renderJson(posture: Posture): string {
-  return jsonText(plainPosture(posture))
+export function renderJson(posture: Posture, { changes }: JsonOptions = {}): string {
+  const plain = plainPosture(posture)
+  return jsonText(changes === undefined ? plain : { ...plain, changes: changes.map(plainChange) })
+}
+
+function plainChange({ severity, code, where, sentence }: LockChange): LockChange {
+  return { severity, code, where, sentence }
 }
 
 /** The posture with nothing in it that JSON cannot hold. */
@@ -31,6 +42,7 @@ function plainRow(row: PostureRow): PostureRow {
     path: row.path,
     proof: row.proof,
     why: row.why,
+    publicReason: row.publicReason,
     refusedByDefault: row.refusedByDefault,
     guards: row.guards.map(plainGuard),
     faults: row.faults.map(({ code, message }) => ({ code, message })),

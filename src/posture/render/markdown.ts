@@ -1,6 +1,16 @@
 import type { LockChange } from '../lock.js'
 import type { Finding, Posture } from '../model.js'
-import { guardText, nearestGuard, placeText, proofText, settingsText, shown, summaryText } from './words.js'
+import {
+  accessText,
+  guardText,
+  ownGuard,
+  pathText,
+  placeText,
+  proofText,
+  settingsText,
+  shown,
+  summaryText,
+} from './words.js'
 
 export interface MarkdownOptions {
   /** Listed below the table. */
@@ -45,12 +55,13 @@ function tableOf({ rows }: Posture): readonly string[] {
     ...rows.map((row) => {
       const guards = row.guards.map((guard) => code(guardText(guard))).join(', ')
       const reason = row.proof === 'guarded' || row.why === '' ? '' : `: ${prose(row.why)}`
+      const access = accessText(row) === '' ? '' : `<br>${prose(accessText(row))}`
       const faults = row.faults.map(({ code: name, message }) => `<br>${code(name)}: ${prose(message)}`)
-      const place = placeText(nearestGuard(row.guards))
+      const place = placeText(ownGuard(row.guards))
       const cells = [
         code(shown(row.method, 20)),
-        code(shown(row.path)),
-        `**${proofText(row)}**${reason}${faults.join('')}`,
+        code(pathText(row)),
+        `**${proofText(row)}**${reason}${access}${faults.join('')}`,
         guards,
         place === '' ? '' : code(place),
       ]

@@ -1,6 +1,16 @@
+import type { LockChange } from '../lock.js'
+import { subjectOf } from '../lock/rows.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { byCodeUnit } from './plain.js'
 import { guardText, proofText, shown } from './words.js'
+
+export interface MatrixOptions {
+  /**
+   * What changed since the posture.lock that is in the repository: a last column. What is about no row that is there has
+   * a line of its own, at the end.
+   */
+  readonly changes?: readonly LockChange[]
+}
 
 /** What a scope or a role does on a route. */
 export type Need = 'required' | 'one of' | 'required (report)' | 'one of (report)'
@@ -32,6 +42,9 @@ const RIGHTS: Readonly<Record<string, AccessColumn['what']>> = {
   requireRoles: 'role',
 }
 
+// A spreadsheet takes 32,767 characters in a cell.
+const MAX_CELL = 30_000
+
 interface Right extends AccessColumn {
   readonly need: Need
 }
@@ -59,9 +72,9 @@ export function accessMatrix({ rows }: Posture): AccessMatrix {
  *
  * Values that a spreadsheet could take for a formula get a leading apostrophe.
  */
-export function renderMatrix(posture: Posture): string {
+export function renderMatrix(posture: Posture, { changes }: MatrixOptions = {}): string {
   const { columns, rows } = accessMatrix(posture)
-  const lines = [
+  const plain = [
     [
       'method',
       'path',
@@ -72,14 +85,42 @@ export function renderMatrix(posture: Posture): string {
     ],
     ...rows.map(({ row, caller, needs, further }) => [
       row.method,
-      row.path,
+      nameOf(row),
       proofText(row),
       caller,
       ...needs.map((need) => need ?? ''),
       further.map(guardText).join('; '),
     ]),
   ]
-  return lines.map((cells) => `${cells.map(csvCell).join(',')}\r\n`).join('')
+  const cells = plain.map((line) => line.map((text) => csvCell(text)))
+  const subjects = rows.map(({ row }) => subjectOf(row))
+  const lines = changes === undefined ? cells : withChanges(cells, subjects, changes)
+  return lines.map((line) => `${line.join(',')}\r\n`).join('')
+}
+
+/** As it is: what is made harmless no longer begins as it did. */
+function nameOf({ kind, path, handler }: PostureRow): string {
+  return kind === 'handler' && handler !== undefined && handler !== '' ? `${path} (${handler})` : path
+}
+
+/** Of several rows alike, the first one says what changed. */
+function withChanges(
+  [heading = [], ...lines]: readonly string[][],
+  subjects: readonly string[],
+  changes: readonly LockChange[],
+): string[][] {
+  const textsAbout = new Map<string | undefined, string[]>()
+  for (const { severity, where, sentence } of changes)
+    textsAbout.set(where, [...(textsAbout.get(where) ?? []), `${severity}: ${shown(sentence, 1000)}`])
+  const take = (subject: string | undefined): string => {
+    const texts = textsAbout.get(subject) ?? []
+    textsAbout.delete(subject)
+    return csvCell(texts.join('; '), MAX_CELL)
+  }
+  const changed = lines.map((line, at) => [...line, take(subjects[at])])
+  const nothing = heading.map(() => '')
+  const others = [...textsAbout.keys()].map((subject) => [...nothing, take(subject)])
+  return [[...heading, 'changes'], ...changed, ...others]
 }
 
 function rightsOf({ kind, facts, mode }: PostureGuard): readonly Right[] {
@@ -122,7 +163,7 @@ function strongest(rights: readonly Right[]): Need | undefined {
 function callerOf({ proof, guards, refusedByDefault }: PostureRow): AccessRow['caller'] {
   if (refusedByDefault && (proof === 'open' || proof === 'unknown')) return 'refused by default'
   if (proof === 'unknown') return 'unknown'
-  if (proof === 'guarded' || proof === 'held') {
+  if (proof === 'guarded' || proof === 'held' || (proof === 'optional' && refusedByDefault)) {
     const decides = guards.some(({ layer, mode }) => layer === 'authorization' && mode === 'enforce')
     return decides ? 'with a right' : 'any credential'
   }
@@ -130,7 +171,8 @@ function callerOf({ proof, guards, refusedByDefault }: PostureRow): AccessRow['c
 }
 
 /** A cell that begins like a formula would be run by a spreadsheet (OWASP: CSV injection). */
-function csvCell(text: string): string {
-  const safe = /^\s*[=+\-@|%]/.test(text) || /^[\t\r\n]/.test(text) ? `'${shown(text)}` : shown(text)
+function csvCell(text: string, maxLength = 300): string {
+  const kept = shown(text, maxLength)
+  const safe = /^\s*[=+\-@|%]/.test(text) || /^[\t\r\n]/.test(text) ? `'${kept}` : kept
   return /[",\r\n;']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { LockChange } from '../lock.js'
 import type { Finding } from '../model.js'
 import { byCodeUnit, jsonText } from './plain.js'
 import { shown } from './words.js'
@@ -6,9 +7,14 @@ import { shown } from './words.js'
 export interface SarifOptions {
   /** Version of express-bulwark that made the report. */
   readonly version?: string
+  /** What changed since the posture.lock that is in the repository: each `weaker` one is a result. */
+  readonly changes?: readonly LockChange[]
+  /** The posture.lock, relative to the root, with forward slashes: where those results point. @default not known */
+  readonly lockFile?: string
 }
 
 const SCHEMA = 'https://json.schemastore.org/sarif-2.1.0.json'
+const WEAKER = 'posture-weaker'
 const LEVELS = ['note', 'warning', 'error'] as const satisfies readonly Finding['severity'][]
 // GitHub sorts security results by this figure: above 7 is high, from 4 medium, below low.
 const SCORES: Readonly<Record<Finding['severity'], string>> = { error: '8.0', warning: '5.0', note: '2.0' }
@@ -20,7 +26,10 @@ const SCORES: Readonly<Record<Finding['severity'], string>> = { error: '8.0', wa
  * result without a place: where the file is unknown or lies outside the root, the result points at line 1 of
  * `package.json` and its text says so. Fingerprints depend on code and route, not on lines.
  */
-export function renderSarif(findings: readonly Finding[], options: SarifOptions = {}): string {
+export function renderSarif(given: readonly Finding[], options: SarifOptions = {}): string {
+  const { changes = [], lockFile } = options
+  const weaker = changes.filter(({ severity }) => severity === 'weaker')
+  const findings = [...given, ...weaker.map((change) => weakening(change, lockFile))]
   const codes = [...new Set(findings.map(({ code }) => code))].sort(byCodeUnit)
   const seen = new Map<string, number>()
   const driver = {
@@ -44,6 +53,21 @@ export function renderSarif(findings: readonly Finding[], options: SarifOptions 
   })
 }
 
+function weakening({ where, sentence }: LockChange, lockFile: string | undefined): Finding {
+  return {
+    code: WEAKER,
+    severity: 'error',
+    message: `${sentence}.`,
+    consequence: 'Somebody gets further than the lock file in the repository says.',
+    remedy: 'Take the change back, or write the lock file again and have it reviewed.',
+    page: 'docs/posture-formats.md#lock-file',
+    where,
+    file: lockFile,
+    line: lockFile === undefined ? undefined : 1,
+    ...(lockFile === undefined ? {} : { placed: 'the lock file' }),
+  }
+}
+
 function ruleOf(findings: readonly Finding[]): object {
   const { code = '', consequence = '', remedy = '', page = '' } = findings[0] ?? {}
   const worst = LEVELS.findLast((level) => findings.some(({ severity }) => severity === level)) ?? 'note'
@@ -61,7 +85,8 @@ function ruleOf(findings: readonly Finding[]): object {
 
 function resultOf(finding: Finding, codes: readonly string[], seen: Map<string, number>): object {
   const uri = uriOf(finding.file)
-  const place = uri === undefined ? ' The file is not known, so this points at package.json.' : ''
+  const place =
+    uri === undefined ? ' The file is not known, so this points at package.json.' : placedText(finding)
   return {
     ruleId: finding.code,
     ruleIndex: codes.indexOf(finding.code),
@@ -82,10 +107,16 @@ function resultOf(finding: Finding, codes: readonly string[], seen: Map<string, 
   }
 }
 
+function placedText({ placed }: Finding): string {
+  return placed === undefined ? '' : ` This points at ${messageText(placed)}.`
+}
+
 /** `primaryLocationLineHash` is the one that GitHub reads; it wants a counter behind a colon. */
 function fingerprintsOf({ code, where, message }: Finding, seen: Map<string, number>): object {
+  // A route can be weaker in several ways, each an alert of its own.
+  const about = code === WEAKER ? message : (where ?? message)
   const hash = createHash('sha256')
-    .update(JSON.stringify([code, where ?? message]))
+    .update(JSON.stringify([code, about]))
     .digest('hex')
     .slice(0, 32)
   const count = (seen.get(hash) ?? 0) + 1

@@ -1,9 +1,11 @@
 import type { Posture, PostureRow, Proof } from '../model.js'
 import { rowLines, shareColumns, widthOf, wrap, type TableWidths } from './table/layout.js'
 import {
+  accessText,
   guardsText,
   guardText,
-  nearestGuard,
+  ownGuard,
+  pathText,
   placeText,
   proofText,
   settingsText,
@@ -43,7 +45,7 @@ const HEADINGS = { method: 'METHOD', path: 'PATH', proof: 'PROOF', guards: 'GUAR
  * The posture as a table for a terminal, with what is wrong or worth knowing below each row and the counts at the end.
  *
  * Text from the application is made harmless: no escape sequence, line break or bidirectional control comes out.
- * WHERE is the file and line of the guard nearest to the handler; the other outputs name those of every guard.
+ * WHERE is the file and line of the last guard in the route itself; JSON and HTML name those of every guard.
  */
 export function renderTable(posture: Posture, options: TableOptions = {}): string {
   const { columns = 100, color = false } = options
@@ -69,10 +71,10 @@ function lineOf(row: PostureRow): Line {
     row,
     cells: {
       method: shown(row.method, 20),
-      path: shown(row.path),
+      path: pathText(row),
       proof: proofText(row),
       guards: guardsText(row.guards) || '-',
-      where: placeText(nearestGuard(row.guards)) || '-',
+      where: placeText(ownGuard(row.guards)) || '-',
     },
   }
 }
@@ -135,15 +137,16 @@ function asList(lines: readonly Line[], columns: number, paint: Paint): readonly
 /** A reason is worth a line where the row does not speak for itself. */
 function noteLines(row: PostureRow, columns: number, paint: Paint): readonly string[] {
   const speaks = row.proof === 'guarded' || row.proof === 'known' || row.why === ''
-  const why = speaks ? [] : indented(`${shown(row.why)}${refusalOf(row)}`, '  > ', columns)
+  const why = speaks ? [] : indented(`${shown(row.why)}${accessOf(row)}`, '  > ', columns)
   const faults = row.faults.flatMap(({ code, message }) =>
     indented(`${shown(code, 80)}: ${shown(message)}`, '  ! ', columns),
   )
   return [...why.map((text) => paint(text, 'dim')), ...faults.map((text) => paint(text, 'red'))]
 }
 
-function refusalOf({ proof, refusedByDefault }: PostureRow): string {
-  return refusedByDefault && (proof === 'open' || proof === 'unknown') ? ' (refused by default)' : ''
+function accessOf(row: PostureRow): string {
+  const access = accessText(row)
+  return access === '' ? '' : ` (${access})`
 }
 
 function indented(text: string, mark: string, columns: number): readonly string[] {

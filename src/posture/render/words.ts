@@ -20,7 +20,7 @@ export const MEANINGS: Readonly<Record<Proof, string>> = {
   open: 'Nothing authenticates.',
   unknown: 'It cannot be said who gets through.',
   held: 'A handler outside any route; deny-by-default holds its answer back until somebody is authenticated.',
-  known: 'A handler outside any route that is known to pass requests on.',
+  known: 'A handler outside any route that is known, by name and source, to pass requests on.',
 }
 
 /** Text that cannot forge lines or repaint a terminal; what was cut off is shown to be missing. */
@@ -54,10 +54,29 @@ export function placeText(place: Pick<PostureGuard, 'file' | 'line'> | undefined
   return place.line === undefined ? shown(place.file) : `${shown(place.file)}:${place.line}`
 }
 
-/** The guard that stands nearest to the handler, of those whose file is known: in the route itself, else before it. */
+/** The guard in the route itself that stands nearest to the handler, of those whose file is known. */
+export function ownGuard(guards: readonly PostureGuard[]): PostureGuard | undefined {
+  return guards.findLast(({ file, mounted }) => file !== undefined && mounted === 'route')
+}
+
+/** As above; where the route has none, the last one before it, which may stand anywhere. */
 export function nearestGuard(guards: readonly PostureGuard[]): PostureGuard | undefined {
-  const placed = guards.filter(({ file }) => file !== undefined)
-  return placed.findLast(({ mounted }) => mounted === 'route') ?? placed.at(-1)
+  return ownGuard(guards) ?? guards.findLast(({ file }) => file !== undefined)
+}
+
+/** `/files/* (serveStatic)`: several handlers may stand at one path. */
+export function pathText({ kind, path, handler }: Pick<PostureRow, 'kind' | 'path' | 'handler'>): string {
+  const isNamed = kind === 'handler' && handler !== undefined && handler !== ''
+  return `${shown(path)}${isNamed ? ` (${shown(handler, 80)})` : ''}`
+}
+
+/** Why callers without a credential pass, or that they do not. */
+export function accessText({ proof, publicReason, refusedByDefault }: PostureRow): string {
+  if (proof === 'optional') {
+    if (publicReason !== undefined) return `public: ${shown(publicReason)}`
+    return refusedByDefault ? 'refused by default without a credential' : ''
+  }
+  return refusedByDefault && (proof === 'open' || proof === 'unknown') ? 'refused by default' : ''
 }
 
 /** `Express 5, deny-by-default on` */

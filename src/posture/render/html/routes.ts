@@ -2,10 +2,11 @@ import type { Posture, PostureGuard, PostureRow } from '../../model.js'
 import { plainFacts, valueText } from '../plain.js'
 import {
   PROOFS,
+  accessText,
   countsOf,
   guardText,
   guardsText,
-  nearestGuard,
+  ownGuard,
   placeText,
   proofText,
   shown,
@@ -71,8 +72,8 @@ function routeRow(row: PostureRow, index: number): Markup {
 }
 
 function proofCell(row: PostureRow): Markup {
-  const refused = row.refusedByDefault && (row.proof === 'open' || row.proof === 'unknown')
-  const why = `${shown(row.why)}${refused ? ' (refused by default)' : ''}`
+  const access = accessText(row)
+  const why = `${shown(row.why)}${access === '' ? '' : ` (${access})`}`
   const faults = row.faults.map(
     ({ code, message }) =>
       html`<p class="fault small"><code>${shown(code, 80)}</code>: ${shown(message)}</p>`,
@@ -83,7 +84,7 @@ function proofCell(row: PostureRow): Markup {
 
 function guardsCell({ guards }: PostureRow): Markup {
   if (guards.length === 0) return html`<span class="muted">none</span>`
-  const place = placeText(nearestGuard(guards))
+  const place = placeText(ownGuard(guards))
   return html`<details>
     <summary>
       <code>${guardsText(guards)}</code
