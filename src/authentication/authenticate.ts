@@ -69,6 +69,7 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
       maxTokenLifetimeMode: policy.maxTokenLifetime?.mode,
       keys: options.jwks === undefined ? 'remote' : 'inline',
       failureLimit: options.failureLimit?.limit,
+      failureLimitWindowSeconds: options.failureLimit?.windowSeconds,
       required,
     },
     check: checkRequest,

@@ -1,5 +1,5 @@
 import { isKnownName } from './inspect/known-handlers.js'
-import type { Finding, Posture, PostureGuard, PostureRow } from './model.js'
+import type { Posture, PostureGuard, PostureRow } from './model.js'
 
 const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'ALL'])
 const WRITE_METHODS: ReadonlySet<string> = new Set([...BODY_METHODS, 'DELETE'])
@@ -81,12 +81,6 @@ export function reportedSettings({ facts }: PostureGuard): readonly string[] {
 /** Whether a body with fields that no schema names is refused before the handler. */
 export function refusesUnknownFields(row: PostureRow): boolean {
   return enforcing(row, 'validateBody').some(({ facts }) => facts['unknownFields'] === 'refused')
-}
-
-/** Where something about a row is to be mended: at the last guard in the route itself. */
-export function placeOf(row: PostureRow): Pick<Finding, 'file' | 'line'> {
-  const guard = row.guards.findLast(({ mounted }) => mounted === 'route')
-  return { file: guard?.file, line: guard?.line }
 }
 
 export function serviceOf(posture: Posture, kind: string): PostureGuard | undefined {

@@ -156,6 +156,43 @@ export const NASTY: Readonly<Record<string, NastyApplication>> = {
     rows: ['open GET /one/two/before', 'guarded GET /one/two/three/leaf', 'open GET /one/beside'],
   },
 
+  'an expression for one path as a guard': {
+    build: application((app) => {
+      app.use(/^\/admin\/?$/i, guard())
+      app.get('/admin/users', answering('users'))
+    }),
+    rows: ['unknown GET /admin/users'],
+  },
+
+  'an escaped bracket in an expression': {
+    build: application((app) => {
+      app.use('/a', guard())
+      app.get(/^\/a\/\(?!\/|^\/open\)?$/i, answering('open'))
+    }),
+    rows: ['unknown GET {^\\/a\\/\\(?!\\/|^\\/open\\)?$}'],
+    paths: ['/open'],
+  },
+
+  'a path that is written over in a route, a router and a callback': {
+    build: application((app) => {
+      const router = express.Router()
+      router.use((req, _res, next) => {
+        req.url += 'a/x'
+        next()
+      })
+      app.use('/a', guard())
+      app.get('/old', (req, _res, next) => {
+        req.url = '/a/x'
+        next()
+      })
+      app.use(router)
+      app.get('/a/x', answering('x'))
+    }),
+    rows: ['open GET /old', 'unknown ALL /*', 'unknown GET /a/x'],
+    paths: ['/', '/old'],
+    unreached: ['GET /old'],
+  },
+
   'a router mounted twice': {
     build: application((app) => {
       const router = express.Router()

@@ -69,6 +69,7 @@ export const PLACES: Readonly<Record<string, Place>> = {
   'body-unvalidated': BODIES,
   'body-validation-reported': BODIES,
   'body-unknown-fields': BODIES,
+  'validate-before-parser': BODIES,
   'body-parser-before-authentication': place('limits', 'API4', '15.2.2'),
   'limit-missing': LIMITS,
   'limit-before-authentication-missing': LIMITS,

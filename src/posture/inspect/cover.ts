@@ -67,7 +67,7 @@ function isAnchoredBelow(text: string, { source, flags }: { source: string; flag
   const start = `^${escaped}\\/`
   if (!source.startsWith(start) || /^[?*{]/.test(source.slice(start.length))) return false
   // The one alternative that templates of Express 4 compile to, and which is in brackets: `(?!\/|-)`.
-  return !source.replace(/\(\?!\\\/\|[^()|]*\)/g, '').includes('|')
+  return !source.replace(/(?<!\\)\(\?!\\\/\|[^()|]*\)/g, '').includes('|')
 }
 
 /** A guard that minds the case does not cover a way that does not: `/ADMIN` would slip past it. */

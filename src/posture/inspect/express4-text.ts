@@ -33,8 +33,10 @@ const TOKENS: readonly Token[] = [
   { form: /[^\\^$*+?.()[\]{}|:](?![?*+{])/y, textOf: (match) => match[0], isKey: false },
 ]
 
-/** What follows a template: of `use`, of a route, of a route with strict routing. */
-const ENDS = ['\\/?(?=\\/|$)', '\\/?$', '$']
+/** What follows a template of `use`, which takes the beginning of a path: an expression that ends otherwise takes less. */
+const MOUNT_ENDS = ['\\/?(?=\\/|$)']
+/** What follows a template of a route; the second with strict routing. */
+const ROUTE_ENDS = ['\\/?$', '$']
 
 /**
  * Express 4 keeps only what it compiled of a path; this reads the templates back out of it, one for each path of a list,
@@ -43,6 +45,7 @@ const ENDS = ['\\/?(?=\\/|$)', '\\/?$', '$']
 export function express4Texts(
   regexp: RegExp & { readonly fast_star?: boolean },
   keys: readonly Key[],
+  isRoute: boolean,
 ): readonly string[] | undefined {
   if (regexp.fast_star === true) return ['*']
   if (regexp.flags !== '' && regexp.flags !== 'i') return undefined
@@ -50,15 +53,15 @@ export function express4Texts(
   const names = keys.map(({ name }) => String(name))
   const texts: string[] = []
   for (const piece of regexp.source.slice(1).split('|^')) {
-    const text = templateOf(piece, names)
+    const text = templateOf(piece, names, isRoute ? ROUTE_ENDS : MOUNT_ENDS)
     if (text === undefined) return undefined
     texts.push(text)
   }
   return texts
 }
 
-function templateOf(piece: string, names: string[]): string | undefined {
-  const end = ENDS.find((candidate) => piece.endsWith(candidate))
+function templateOf(piece: string, names: string[], ends: readonly string[]): string | undefined {
+  const end = ends.find((candidate) => piece.endsWith(candidate))
   if (end === undefined) return undefined
   const core = piece.slice(0, -end.length)
   let text = ''

@@ -40,7 +40,7 @@ export function isBodyParser(handle: unknown): boolean {
 
 /** Whether a function is seen to change where a request goes: what stood before it looked at another path. */
 export function rewritesUrl(handle: unknown): boolean {
-  return /\.url\s*=(?!=)|\[['"]url['"]\]\s*=(?!=)/.test(sourceOf(handle))
+  return /(?:\.url|\[['"`]url['"`]\])\s*[-+*/%&|^?<>]{0,3}=(?![=>])/.test(sourceOf(handle))
 }
 
 export function nameOf(handle: unknown): string | undefined {

@@ -48,7 +48,7 @@ export function layerPathsOf(layer: RouterLayer): readonly LayerPath[] {
 function express4Paths(layer: RouterLayer, regexp: RegExp & { fast_slash?: boolean }): readonly LayerPath[] {
   if (regexp.fast_slash === true) return [{ kind: 'everything', shown: '' }]
   const written = layer.route === undefined ? [] : (pathsOf(layer) ?? [])
-  const texts = express4Texts(regexp, layer.keys ?? [])
+  const texts = express4Texts(regexp, layer.keys ?? [], layer.route !== undefined)
   if (texts !== undefined) {
     const isCaseless = (): boolean => regexp.flags === 'i'
     return texts.map((text, index) => textPath(text, isCaseless, writtenAs(text, written[index])))

@@ -1,8 +1,13 @@
-import { guardMetadataOf, wrappedMetadataOf, type GuardMetadata } from '../../core/metadata.js'
+import {
+  isAuthentication,
+  guardMetadataOf,
+  wrappedMetadataOf,
+  type GuardMetadata,
+} from '../../core/metadata.js'
 import type { RouterLayer } from '../../core/router.js'
 import { doubtWrapped, labelOf, paramBefore, swallowed, type Evidence } from './evidence.js'
 import { isBodyParser, isNamedLikeBodyParser } from './known-handlers.js'
-import { isAuthentication, type Reader } from './steps.js'
+import type { Reader } from './steps.js'
 import { runsParamCallback, type Way } from './way.js'
 
 interface Passage {

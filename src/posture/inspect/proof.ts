@@ -1,10 +1,9 @@
-import { wrappedMetadataOf, type GuardMetadata } from '../../core/metadata.js'
+import { isAuthentication, wrappedMetadataOf, type GuardMetadata } from '../../core/metadata.js'
 import type { PostureFault } from '../model.js'
 import { coverOf, isApart, reachOf, type Cover } from './cover.js'
 import { Evidence, doubtWrapped, labelOf, paramBefore, swallowed } from './evidence.js'
-import { rewritesUrl } from './known-handlers.js'
 import { proveOwn } from './proof-own.js'
-import { isAuthentication, type Plan, type Reader, type Step } from './steps.js'
+import type { Plan, Reader, Step } from './steps.js'
 import { reachFrom, runsParamCallback, stepRunsParamCallback, type Level, type Way } from './way.js'
 
 /** Collects what is known about a row; what cannot be shown is a doubt, never a proof. */
@@ -72,7 +71,7 @@ function flawOf(guard: Step, about: GuardMetadata, way: Way, depth: number): Pos
   const hasCallback = way.levels.slice(0, depth).some(runsParamCallback) || stepRunsParamCallback(plan, guard)
   if (hasCallback) return paramBefore(about)
   const isEverywhere = guard.paths.some(({ kind }) => kind === 'everything')
-  if (!isEverywhere && plan.handlers.some((one) => isBetween(one) && rewritesUrl(one.layer.handle)))
+  if (!isEverywhere && (plan.paramsRewrite || plan.rewriters.some(isBetween)))
     return {
       code: 'url_rewritten',
       message: `a handler behind ${labelOf(about)} changes req.url: what comes here may not have met it`,

@@ -1,4 +1,9 @@
-import { guardMetadataOf, wrappedMetadataOf, type GuardMetadata } from '../../core/metadata.js'
+import {
+  guardMetadataOf,
+  isAuthentication,
+  wrappedMetadataOf,
+  type GuardMetadata,
+} from '../../core/metadata.js'
 import {
   applicationOf,
   isHiddenApplication,
@@ -7,6 +12,7 @@ import {
   type LayerHandle,
   type RouterLayer,
 } from '../../core/router.js'
+import { rewritesUrl } from './known-handlers.js'
 import { StepIndex } from './step-index.js'
 import { layerPathsOf, type LayerPath } from './layer-path.js'
 
@@ -33,6 +39,10 @@ export interface Plan {
   readonly guardIndex: StepIndex<Step>
   readonly errors: readonly Step[]
   readonly handlers: readonly Step[]
+  /** Steps inside which something changes `req.url`, as far as its source shows. */
+  readonly rewriters: readonly Step[]
+  /** Whether a `param` callback of this router does. */
+  readonly paramsRewrite: boolean
   /** Routers, applications and routes inside which somebody may be authenticated and sent on. */
   readonly detours: StepIndex<Step>
   /** Names of the parameters that have a callback. */
@@ -45,6 +55,7 @@ const MAX_NESTING = 20
 export class Reader {
   readonly #plans = new Map<object, Plan>()
   readonly #authenticating = new Map<object, boolean>()
+  readonly #rewriting = new Map<object, boolean>()
 
   planOf(holder: object): Plan {
     const stack = stackOf(holder)
@@ -59,6 +70,8 @@ export class Reader {
       guardIndex: new StepIndex(guards),
       errors: steps.filter(({ kind }) => kind === 'error'),
       handlers: steps.filter(({ kind }) => kind === 'handler'),
+      rewriters: steps.filter(({ layer }) => this.rewrites(layer)),
+      paramsRewrite: callbacksOf(holder).some(rewritesUrl),
       detours: new StepIndex(
         steps.filter(
           ({ kind, layer }) => (kind === 'inner' || kind === 'route') && this.authenticates(layer),
@@ -88,10 +101,23 @@ export class Reader {
     this.#authenticating.set(stack, found)
     return found
   }
-}
 
-export function isAuthentication({ layer, kind }: GuardMetadata): boolean {
-  return layer === 'authentication' && kind !== 'publicRoute'
+  /** Whether anything inside a layer is seen to change where a request goes. */
+  rewrites({ route, handle }: RouterLayer, depth = 0): boolean {
+    if (depth > MAX_NESTING) return true
+    if (route !== undefined) return (route.stack ?? []).some((inner) => this.rewrites(inner, depth + 1))
+    if (handle === undefined || guardMetadataOf(handle) !== undefined) return false
+    const holder = holderOf(handle, applicationOf({ handle }))
+    if (holder === undefined) return rewritesUrl(handle)
+    const stack = stackOf(holder)
+    const known = this.#rewriting.get(stack)
+    if (known !== undefined) return known
+    this.#rewriting.set(stack, false)
+    const found =
+      callbacksOf(holder).some(rewritesUrl) || stack.some((layer) => this.rewrites(layer, depth + 1))
+    this.#rewriting.set(stack, found)
+    return found
+  }
 }
 
 function stepsOf(layer: RouterLayer, index: number): readonly Step[] {
@@ -157,9 +183,18 @@ function expressOwn(holder: object, stack: readonly RouterLayer[]): number {
 }
 
 function paramsOf(holder: object): readonly string[] {
+  return parametersOf(holder).map(([name]) => name)
+}
+
+function callbacksOf(holder: object): readonly unknown[] {
+  return parametersOf(holder).flatMap(([, callbacks]) => callbacks)
+}
+
+/** The names of parameters that have callbacks, with these. */
+function parametersOf(holder: object): readonly (readonly [string, readonly unknown[]])[] {
   const { params } = (routerOf(holder) ?? holder) as { readonly params?: unknown }
   if (typeof params !== 'object' || params === null) return []
-  return Object.entries(params).flatMap(([name, callbacks]) =>
-    Array.isArray(callbacks) && callbacks.length > 0 ? [name] : [],
+  return Object.entries(params).flatMap(([name, callbacks]): [string, unknown[]][] =>
+    Array.isArray(callbacks) && callbacks.length > 0 ? [[name, callbacks]] : [],
   )
 }
