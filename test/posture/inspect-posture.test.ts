@@ -623,3 +623,14 @@ describe('throws a TypeError for', () => {
     expect(() => inspectPosture(express(), options as object)).toThrow(TypeError)
   })
 })
+
+it('a route whose handler stands before its own authentication is not called refused by default', () => {
+  const app = express()
+  denyByDefault(app)
+  app.get('/late', answering('late'), guard())
+  app.get('/never', answering('never'))
+  expect(inspectPosture(app).rows.map(({ path, refusedByDefault }) => [path, refusedByDefault])).toEqual([
+    ['/late', false],
+    ['/never', true],
+  ])
+})

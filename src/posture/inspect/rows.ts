@@ -40,6 +40,7 @@ export function rowOf(
   const { kind, method, path, handler } = subject
   const publicReason = kind === 'route' ? evidence.publicReason : undefined
   const [proof, why] = conclude(subject, evidence, deniesByDefault)
+  const faults = faultsOf(subject, evidence, proof)
   return {
     kind,
     method,
@@ -47,11 +48,17 @@ export function rowOf(
     proof,
     why: neutralise(why, 500),
     publicReason: publicReason === undefined ? undefined : neutralise(publicReason, 500),
-    refusedByDefault: deniesByDefault && kind === 'route' && isUndecided(proof, publicReason),
+    refusedByDefault:
+      deniesByDefault && kind === 'route' && isUndecided(proof, publicReason) && !isLate(faults),
     guards: evidence.passed.slice(0, MAX_GUARDS).map((passed) => writer.write(passed)),
-    faults: faultsOf(subject, evidence, proof),
+    faults,
     handler: handler === undefined ? undefined : neutralise(handler, 100),
   }
+}
+
+/** Where the route's own stack authenticates, deny-by-default lets what stands before that run. */
+function isLate(faults: readonly PostureFault[]): boolean {
+  return faults.some(({ code }) => code === 'handler_before_authentication')
 }
 
 /** An anonymous caller of a route where authentication is optional is no decision: `publicRoute` is. */
