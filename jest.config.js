@@ -31,7 +31,7 @@ export default {
       // These never touch Express; once is enough.
       testPathIgnorePatterns: [
         '/node_modules/',
-        '<rootDir>/test/(api|docs|core/options|cli/(arguments|loading)|posture/(render|lock|findings|html|baseline|checklist)|types|vectors|packaging|example|browser)',
+        '<rootDir>/test/(api|docs|core/options|cli/(arguments|loading)|posture/(render|lock|findings|html|baseline|checklist|truth-foreign)|authorization/policy|types|vectors|packaging|example|browser)',
       ],
     },
     {

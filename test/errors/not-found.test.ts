@@ -169,5 +169,7 @@ it('mounted without being called answers 500, and does not leave the caller wait
   const app = express().use(notFound as unknown as RequestHandler)
   app.use(secureErrors())
   expect((await supertest(app).get('/')).status).toBe(500)
-  expect(() => { (notFound as unknown as (req: unknown) => void)({}); }).toThrow('app.use(notFound())')
+  expect(() => {
+    ;(notFound as unknown as (req: unknown) => void)({})
+  }).toThrow('app.use(notFound())')
 })
