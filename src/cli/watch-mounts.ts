@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { isApplication, isHiddenApplication, noteApplication, stackOf } from '../core/router.js'
+import { noteMounted, stackOf } from '../core/router.js'
 
 interface ExpressModule {
   readonly application?: { use?: (...given: unknown[]) => unknown }
@@ -29,14 +29,7 @@ export function watchMounts(file: string): MountWatch {
     isUsed = true
     const before = stackOf(this).length
     const answer = use.apply(this, given)
-    const applications = (given as unknown[][]).flat(Infinity).filter(isApplication)
-    if (applications.length === 0) return answer
-    // What a listener for 'mount' mounted meanwhile is noted by its own call.
-    const layers = stackOf(this).slice(before).filter(isHiddenApplication)
-    layers.forEach(({ handle }, index) => {
-      const mounted = applications[index]
-      if (handle !== undefined && mounted !== undefined) noteApplication(handle, mounted)
-    })
+    noteMounted(this, before, given.flat(Infinity))
     return answer
   }
   return { unusedFolder: () => (isUsed ? undefined : folder) }

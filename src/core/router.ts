@@ -55,10 +55,24 @@ export function routerOf(application: object): LayerHandle | undefined {
   }
 }
 
-/** Notes which application stands behind the closure that Express mounts in its place. */
+/** Says which application stands behind the closure that Express mounts in its place. */
 export function noteApplication(mounted: object, application: object): void {
   if (!Object.hasOwn(mounted, APPLICATION))
     Object.defineProperty(mounted, APPLICATION, { value: application })
+}
+
+/**
+ * Notes the applications among what one call of `use` has just mounted on an application, behind the layers it had `before`.
+ * Those that a listener for 'mount' mounted meanwhile were noted by their own call.
+ */
+export function noteMounted(application: object, before: number, handlers: readonly unknown[]): void {
+  const layers = stackOf(application)
+    .slice(before)
+    .filter((layer) => isHiddenApplication(layer) && !handlers.includes(layer.handle))
+  handlers.filter(isApplication).forEach((inner, index) => {
+    const handle = layers[index]?.handle
+    if (handle !== undefined) noteApplication(handle, inner)
+  })
 }
 
 /** The application behind a layer: mounted on a router it shows itself, on another application only where it was noted. */

@@ -1,3 +1,4 @@
+import { isAuthentication } from '../core/metadata.js'
 import { isKnownName } from './inspect/known-handlers.js'
 import type { Posture, PostureGuard, PostureRow } from './model.js'
 
@@ -46,14 +47,12 @@ export function reporting(row: PostureRow, kind: string): readonly PostureGuard[
 
 /** What finds out who the caller is. `publicRoute` is of the same layer, and finds out nothing. */
 export function authenticatorsOf(row: PostureRow): readonly PostureGuard[] {
-  return row.guards.filter(({ layer, kind }) => layer === 'authentication' && kind !== 'publicRoute')
+  return row.guards.filter(isAuthentication)
 }
 
 /** Limiters that can work where they stand: one by principal only once somebody has been authenticated. */
 export function limitersOf(row: PostureRow): readonly PostureGuard[] {
-  const authenticated = row.guards.findIndex(
-    ({ layer, kind }) => layer === 'authentication' && kind !== 'publicRoute',
-  )
+  const authenticated = row.guards.findIndex(isAuthentication)
   return row.guards.filter(
     ({ kind, mode, facts }, index) =>
       kind === 'rateLimit' &&

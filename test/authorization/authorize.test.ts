@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import express, { type Request, type RequestHandler } from 'express'
 import { authorize, type AuthorizeOptions } from '../../src/authorization/authorize.js'
 import { requireResource } from '../../src/authorization/require-resource.js'
 import { contextOf } from '../../src/core/context.js'
@@ -8,8 +7,7 @@ import { inputOf } from '../../src/core/input.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
 import type { Policy, PolicyDecision, PolicyRequest } from '../../src/core/policy.js'
 import { SecurityProblem } from '../../src/core/problem.js'
-import { serve } from '../support/server.js'
-import { anonymous, caller, get, passing } from './guards-support.js'
+import { anonymous, caller, get, passing, leftMeanwhile } from './guards-support.js'
 
 const ORDER = { type: 'order', id: '7' }
 const asking = (policy: () => unknown, options: Partial<AuthorizeOptions> = {}): Guard =>
@@ -364,32 +362,9 @@ describe('the time that authorize gives', () => {
   })
 
   it('ends quietly for a caller that has gone meanwhile', async () => {
-    let tell: (answer: unknown) => void = () => undefined
-    let asked: () => void = () => undefined
-    const waiting = new Promise<void>((resolve) => (asked = resolve))
-    const guard = asking(() => {
-      asked()
-      return new Promise((resolve) => (tell = resolve))
-    })
-    const handler = jest.fn()
-    let closed: Promise<unknown> = Promise.resolve()
-    const app = express()
-    app.use((_req, res, next) => {
-      closed = new Promise((resolve) => res.once('close', resolve))
-      next()
-    })
-    app.get('/', caller(), guard, handler as never)
-    const server = await serve(app)
-    const controller = new AbortController()
-    const answer = fetch(server.url, { signal: controller.signal }).catch(() => 'aborted')
-    await waiting
-    controller.abort()
-    await closed
-    tell({ decision: true })
-    await new Promise(setImmediate)
-    expect(await answer).toBe('aborted')
+    const { answered, handler } = await leftMeanwhile((wait) => asking(wait), { decision: true })
+    expect(answered).toBe('aborted')
     expect(handler).not.toHaveBeenCalled()
-    await server.close()
   })
 })
 

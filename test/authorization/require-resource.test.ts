@@ -8,9 +8,8 @@ import { inputOf } from '../../src/core/input.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
 import { SecurityProblem } from '../../src/core/problem.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
-import { serve } from '../support/server.js'
 import type { Same } from '../types/support.js'
-import { anonymous, caller, get, passing } from './guards-support.js'
+import { anonymous, caller, get, passing, leftMeanwhile } from './guards-support.js'
 
 interface Order {
   readonly id: string
@@ -186,32 +185,9 @@ describe('requireResource', () => {
   })
 
   it('does nothing more when the caller has gone while it loads', async () => {
-    let found: (value: object) => void = () => undefined
-    let asked: () => void = () => undefined
-    const loading = new Promise<void>((resolve) => (asked = resolve))
-    const guard = ofOne(() => {
-      asked()
-      return new Promise((resolve) => (found = resolve))
-    })
-    const handler = jest.fn()
-    let closed: Promise<unknown> = Promise.resolve()
-    const app = express()
-    app.use((_req, res, next) => {
-      closed = new Promise((resolve) => res.once('close', resolve))
-      next()
-    })
-    app.get('/', caller(), guard, handler as never)
-    const server = await serve(app)
-    const controller = new AbortController()
-    const answer = fetch(server.url, { signal: controller.signal }).catch(() => 'aborted')
-    await loading
-    controller.abort()
-    await closed
-    found({})
-    await new Promise(setImmediate)
-    expect(await answer).toBe('aborted')
+    const { answered, handler } = await leftMeanwhile((wait) => ofOne(wait), {})
+    expect(answered).toBe('aborted')
     expect(handler).not.toHaveBeenCalled()
-    await server.close()
   })
 })
 

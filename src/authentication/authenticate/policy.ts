@@ -18,7 +18,7 @@ import {
 import type { Mode } from '../../core/decision.js'
 import { isStandardSchema, type StandardSchema } from '../../core/standard-schema.js'
 import { InlineKeySet, type KeySet } from '../key-set/key-set.js'
-import { isSecureUrl } from '../key-set/fetch-json.js'
+import { isSecureUrl } from '../../core/remote-json.js'
 import { sharedKeySet } from '../key-set/remote-key-set.js'
 import type { AuthenticateOptions } from './options.js'
 import { normalisedType, type Tightening } from './claims.js'
@@ -45,7 +45,7 @@ const ALGORITHMS = [
 const DAY_SECONDS = 86_400
 const secureUrl: OptionRule = {
   says: 'an https URL (http only for a loopback host), without user name or password',
-  holds: (value) => typeof value === 'string' && isSecureUrl(value),
+  holds: (value) => isSecureUrl(value),
 }
 const schema: OptionRule = { says: 'a Standard Schema', holds: isStandardSchema }
 const mapper = either(text(), callback)

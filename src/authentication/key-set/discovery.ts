@@ -1,5 +1,6 @@
 import { neutralise } from '../../core/text.js'
-import { fetchJson, isSecureUrl } from './fetch-json.js'
+import { isSecureUrl } from '../../core/remote-json.js'
+import { fetchJson } from './fetch-json.js'
 
 /**
  * Finds an issuer's key set address in its metadata: OpenID Connect Discovery 1.0 section 4, else RFC 8414 section 3.

@@ -6,7 +6,7 @@ import {
   isApplication,
   isHiddenApplication,
   isRouter,
-  noteApplication,
+  noteMounted,
   routerOf,
   stackOf,
   type RouteObject,
@@ -81,13 +81,7 @@ export class Watch {
       const handlers = functionsIn(given)
       handlers.forEach(onMount)
       const returned = use.apply(app, given)
-      const mounted = stackOf(app)
-        .slice(before)
-        .filter((layer) => isHiddenApplication(layer) && !handlers.includes(layer.handle))
-      handlers.filter(isApplication).forEach((inner, index) => {
-        const layer = mounted[index]
-        if (layer?.handle !== undefined) noteApplication(layer.handle, inner)
-      })
+      noteMounted(app, before, handlers)
       handlers.forEach((inner) => {
         this.#mounted(inner)
       })

@@ -1,7 +1,8 @@
 import { callback, checkOptions, integer, record, required, type OptionRule } from '../../core/options.js'
 import type { Policy, PolicyDecision, PolicyRequest } from '../../core/policy.js'
+import { isSecureUrl } from '../../core/remote-json.js'
 import { neutralise } from '../../core/text.js'
-import { isSecureUrl, postJson, withinMs } from './authzen/post-json.js'
+import { postJson, withinMs } from './authzen/post-json.js'
 import { ownMember } from './engine-facts.js'
 
 export interface AuthzenPolicyOptions {
@@ -20,7 +21,12 @@ export interface AuthzenPolicyOptions {
 const ENDPOINT = '/access/v1/evaluation'
 const serverUrl: OptionRule = {
   says: 'an https URL without user, query and fragment (http on loopback)',
-  holds: isSecureUrl,
+  // A path is put behind it.
+  holds: (value) => isSecureUrl(value) && isBare(new URL(value as string)),
+}
+
+function isBare({ search, hash }: URL): boolean {
+  return search === '' && hash === ''
 }
 
 /**

@@ -1,5 +1,9 @@
 import type { Server } from 'node:http'
-import { guardMetadataOf, type GuardMetadata } from '../../core/metadata.js'
+import {
+  isAuthentication as authenticates,
+  guardMetadataOf,
+  type GuardMetadata,
+} from '../../core/metadata.js'
 import {
   applicationOf,
   innerStackOf,
@@ -125,7 +129,7 @@ export function isForAll({ mounted, path, outermost }: Station): boolean {
 }
 
 export function isAuthentication({ about }: Station): boolean {
-  return about?.layer === 'authentication' && about.kind !== 'publicRoute'
+  return about !== undefined && authenticates(about)
 }
 
 export function settingsOf(application: object): Readonly<Record<string, unknown>> {

@@ -1,4 +1,4 @@
-import type { GuardMetadata } from '../../core/metadata.js'
+import { isAuthentication, type GuardMetadata } from '../../core/metadata.js'
 import { neutralise } from '../../core/text.js'
 import type { PostureFault, PostureRow, Proof } from '../model.js'
 import { labelOf, type Evidence, type Passed } from './evidence.js'
@@ -128,9 +128,7 @@ function faultsOf({ kind, handle }: RowSubject, evidence: Evidence, proof: Proof
 }
 
 function earlyGuard(passed: readonly Passed[]): Passed | undefined {
-  const first = passed.findIndex(
-    ({ about }) => about.layer === 'authentication' && about.kind !== 'publicRoute',
-  )
+  const first = passed.findIndex(({ about }) => isAuthentication(about))
   const before = first === -1 ? passed : passed.slice(0, first)
   return before.find(({ about }) => needsPrincipal(about))
 }
