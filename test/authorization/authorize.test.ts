@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import type { Request, RequestHandler } from 'express'
 import { authorize, type AuthorizeOptions } from '../../src/authorization/authorize.js'
 import { requireResource } from '../../src/authorization/require-resource.js'
 import { contextOf } from '../../src/core/context.js'
