@@ -6,16 +6,20 @@ import type { Health, Stateful } from '../core/lifecycle.js'
 import type { Principal } from '../core/principal.js'
 import { SecurityProblem } from '../core/problem.js'
 import type { StandardSchema } from '../core/standard-schema.js'
-import { isThenable } from '../core/thenable.js'
-import { readBearer } from './authenticate/bearer.js'
+import { chain } from '../core/thenable.js'
+import { Challenges } from './authenticate/challenges.js'
+import { credentialReader } from './authenticate/credentials.js'
 import { FailureLimit } from './authenticate/failure-limit.js'
-import { JwtVerifier, type Verification } from './authenticate/jwt-verifier.js'
-import type { AuthenticateOptions, ClaimsOf } from './authenticate/options.js'
-import { policyOf } from './authenticate/policy.js'
-import { BEARER, refusal } from './authenticate/refusal.js'
+import { factsOf, healthOf, settingsOf } from './authenticate/settings.js'
+import type { AuthenticateOptions, AuthenticateWithVerifiers, ClaimsOf } from './authenticate/options.js'
+import { possessionChecker } from './binding/possession.js'
+import { refusal } from './refusal.js'
+import type { Credential, Verified } from './verifier.js'
 
-export type { AuthenticateOptions, TighteningOption } from './authenticate/options.js'
-export type { PrincipalMapping } from './authenticate/principal-mapping.js'
+export type { AuthenticateOptions, AuthenticateWithVerifiers, CommonOptions } from './authenticate/options.js'
+export type { TighteningOption } from './jwt-verifier/options.js'
+export type { PrincipalMapping } from './jwt-verifier/principal-mapping.js'
+export type { Credential, Verified, Verifier } from './verifier.js'
 
 /** The middleware that `authenticate` makes, and what else can be done with it. */
 export interface Authenticator<C = Principal['claims']> extends Guard, Stateful {
@@ -30,25 +34,33 @@ export interface Authenticator<C = Principal['claims']> extends Guard, Stateful 
 }
 
 /**
- * Verifies the bearer token of each request, a JWT access token (RFC 6750, RFC 9068), and writes the principal.
+ * Verifies the credential of each request and writes the principal. Short form: JWT access tokens of one issuer (RFC
+ * 6750, RFC 9068). With `verifiers`: any kinds of credential, of which the first that recognises one decides.
  *
- * Always checked: one Authorization line; strict compact form; algorithm from the allow-list; type; issuer; audience;
- * a signature by a key of the issuer; expiry; not-before. A request without a credential gets 401 without a reason, a
- * malformed one 400, a refused token 401 `invalid_token`, and while the issuer's keys cannot be had 503.
+ * Always checked of a JWT: one Authorization line; strict compact form; algorithm from the allow-list; type; issuer;
+ * audience; a signature by a key of the issuer; expiry; not-before. A token that is bound (`cnf`) needs its proof:
+ * the certificate it names (RFC 8705), or, with `dpop`, a proof of its key (RFC 9449). A request without a credential
+ * gets 401 without a reason, a malformed one 400, a refused credential 401 `invalid_token`, and while keys or servers
+ * that must be asked cannot be had 503.
  *
- * **Not checked:** whether the token was revoked, whether the caller owns it (a token bound by `cnf` is refused), and
- * what the caller may do: that is `requireScopes` and its kin.
+ * **Not checked:** whether a token was revoked, unless `revocation` is given; and what the caller may do: that is
+ * `requireScopes` and its kin.
  *
  * Throws a `TypeError` for missing, impossible or unknown options. It asks the network nothing until the first
  * request or `warmUp()`.
  */
 export function authenticate<const S extends StandardSchema | undefined = undefined>(
   options: AuthenticateOptions<S>,
+): Authenticator<ClaimsOf<S>>
+export function authenticate(options: AuthenticateWithVerifiers): Authenticator
+export function authenticate<const S extends StandardSchema | undefined = undefined>(
+  options: AuthenticateOptions<S> | AuthenticateWithVerifiers,
 ): Authenticator<ClaimsOf<S>> {
-  const policy = policyOf(options as AuthenticateOptions<StandardSchema>)
-  const { required = true, maxTokenLength = 8192, name = 'authenticate' } = options
-  const expose = options.expose?.bind(options)
-  const verifier = new JwtVerifier(policy)
+  const settings = settingsOf(options as AuthenticateOptions | AuthenticateWithVerifiers)
+  const { name, required, combine, expose, verifiers, dpop, revocation } = settings
+  const read = credentialReader(settings)
+  const challenges = new Challenges(settings)
+  const provePossession = possessionChecker(settings)
   const failures =
     options.failureLimit === undefined ? undefined : new FailureLimit(name, options.failureLimit)
 
@@ -56,39 +68,31 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     kind: 'authenticate',
     layer: 'authentication',
     name,
-    facts: {
-      issuer: policy.issuer,
-      audience: policy.audience.values,
-      algorithms: policy.algorithms,
-      types: policy.types?.values,
-      typesMode: policy.types?.mode,
-      clockToleranceSeconds: policy.clockToleranceSeconds,
-      maxTokenAgeSeconds: policy.maxTokenAge?.seconds,
-      maxTokenAgeMode: policy.maxTokenAge?.mode,
-      maxTokenLifetimeSeconds: policy.maxTokenLifetime?.seconds,
-      maxTokenLifetimeMode: policy.maxTokenLifetime?.mode,
-      keys: options.jwks === undefined ? 'remote' : 'inline',
-      failureLimit: options.failureLimit?.limit,
-      failureLimitWindowSeconds: options.failureLimit?.windowSeconds,
-      required,
-    },
+    facts: factsOf(settings, options.failureLimit),
     check: checkRequest,
   })
 
   function checkRequest(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
     if (context.authenticator === guard) return alreadyRun(context)
-    context.addChallenge(BEARER)
-    if (failures === undefined) return verify(req, context)
-    return failures.around(clientKey(req, context.client), () => verify(req, context))
+    challenges.announce(context)
+    if (failures === undefined) return attempt(req, context)
+    return failures.around(clientKey(req, context.client), () => attempt(req, context))
   }
 
-  function verify(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
-    const token = readBearer(req, maxTokenLength)
-    if (token === undefined) return anonymous(context)
-    const verification = verifier.verify(token)
-    if (isThenable(verification))
-      return Promise.resolve(verification).then((verified) => accept(req, context, verified))
-    return accept(req, context, verification)
+  /** One place adds the challenge to whatever refuses: here it is known which scheme the caller used. */
+  function attempt(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
+    let scheme: string | undefined
+    try {
+      const credentials = read(req, context)
+      scheme = credentials[0]?.scheme
+      if (credentials.length === 0) return anonymous(context)
+      const verdict = verifyAll(credentials, req, context)
+      return verdict instanceof Promise
+        ? verdict.catch((cause: unknown) => challenges.refuse(cause, scheme))
+        : verdict
+    } catch (cause) {
+      return challenges.refuse(cause, scheme)
+    }
   }
 
   function anonymous(context: WritableContext): Verdict {
@@ -97,14 +101,51 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     return { reason: 'anonymous' }
   }
 
-  function accept(
+  /** The first credential makes the principal; a second one, where `combine` lets it come, must pass too. */
+  function verifyAll(
+    credentials: readonly Credential[],
     req: IncomingMessage,
     context: WritableContext,
-    verified: Verification,
+  ): Verdict | Promise<Verdict> {
+    const [first, second] = credentials as [Credential, Credential?]
+    if (second === undefined) {
+      if (combine === 'required') throw refusal('credential_missing')
+      return chain(verify(first, req, context), (verified) => accept(first, req, context, verified))
+    }
+    if (combine === 'refused') throw refusal('credentials_conflict')
+    return chain(verify(second, req, context), (beside) =>
+      chain(verify(first, req, context), (verified) => accept(first, req, context, verified, beside)),
+    )
+  }
+
+  /** Verified, not revoked, in the hands of whom it was issued to; the proof of a key is used up last. */
+  function verify(
+    credential: Credential,
+    req: IncomingMessage,
+    context: WritableContext,
+  ): Verified | Promise<Verified> {
+    const verifier = verifiers.find((each) => each.recognises(credential))
+    if (verifier === undefined) throw refusal(isToken(credential) ? 'token_malformed' : 'scheme_unsupported')
+    return chain(verifier.verify(credential, req, context), (verified) =>
+      chain(revocation?.check(verified), () =>
+        chain(provePossession(credential, verified, req, context), () => verified),
+      ),
+    )
+  }
+
+  function accept(
+    credential: Credential,
+    req: IncomingMessage,
+    context: WritableContext,
+    verified: Verified,
+    beside?: Verified,
   ): Verdict | Promise<Verdict> {
     const confirms = context.principal !== undefined
-    context.authenticateAs(verified.principal, guard)
-    for (const problem of verified.reported) {
+    context.authenticateAs(verified.principal, guard, {
+      scheme: challenges.schemeOf(credential.scheme),
+      apiKeyId: apiKeyIdOf(verified) ?? apiKeyIdOf(beside),
+    })
+    for (const problem of verified.reported ?? []) {
       recordDecision(context, {
         layer: 'authentication',
         guard: 'authenticate',
@@ -113,11 +154,11 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
         problem,
       })
     }
-    const reason = confirms ? 'confirmed' : verified.remembered ? 'remembered' : 'verified'
+    const reason = confirms ? 'confirmed' : (verified.reason ?? 'verified')
     // The first one where this one confirms it: there is one principal.
     const exposed: unknown = expose?.(req, context.principal ?? verified.principal)
     // An asynchronous one is waited for: its rejection, if nobody took it, would end the process.
-    return isThenable(exposed) ? Promise.resolve(exposed).then(() => ({ reason })) : { reason }
+    return chain(exposed, () => ({ reason }))
   }
 
   /** The claims are typed by this middleware's schema, which says nothing about a principal that another one wrote. */
@@ -133,20 +174,17 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     verifyRequest: async (req: IncomingMessage) => {
       await runOutsideExpress(guard, req)
       const { principal } = openContext(req)
-      if (principal === undefined) throw refusal('credential_missing')
+      if (principal === undefined) return challenges.refuse(refusal('credential_missing'), undefined)
       return principal as Principal<ClaimsOf<S>>
     },
     principalOf: ownPrincipalOf,
-    warmUp: () => policy.keySet.warmUp(),
-    health: (): Health => ({
-      name,
-      status: policy.keySet.status(),
-      detail: `keys of ${policy.issuer}: ${policy.keySet.detail()}`,
-    }),
+    warmUp: async () => {
+      await Promise.all([...verifiers, dpop].map(async (part) => part?.warmUp?.()))
+    },
+    health: (): Health => healthOf(name, verifiers),
     close: async () => {
-      verifier.forget()
       failures?.clear()
-      await Promise.resolve()
+      await Promise.all([...verifiers, dpop].map(async (part) => part?.close?.()))
     },
   })
 }
@@ -154,4 +192,12 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
 /** The same middleware twice on one request's way: nothing is verified again. */
 function alreadyRun(context: WritableContext): Verdict {
   return { reason: context.principal === undefined ? 'anonymous' : 'confirmed' }
+}
+
+function isToken({ scheme }: Credential): boolean {
+  return scheme === 'bearer' || scheme === 'dpop'
+}
+
+function apiKeyIdOf(verified: Verified | undefined): string | undefined {
+  return verified?.principal.authenticatedBy === 'api-key' ? verified.principal.credentialId : undefined
 }

@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls'
+import { clientCertificateOf, namesOfCertificate } from '../core/client-certificate.js'
 import { PASSED, defineGuard, type Guard } from '../core/guard.js'
 import {
   checkOptions,
@@ -10,7 +10,6 @@ import {
   type OptionRule,
 } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
-import { namesOfPeer } from './internal-only/certificate.js'
 
 export interface InternalOnlyOptions {
   /** Names of hops before this service that something proved (`contextOf(req).provenHop`). */
@@ -31,8 +30,9 @@ const certificateName: OptionRule = {
 }
 
 /**
- * Lets pass only what comes through a proven hop that `hops` names, or over TLS with a client certificate that this
- * server verified and that bears a name in `certificates`; refuses all else with 403 `hop_unproven`.
+ * Lets pass only what comes through a proven hop that `hops` names, or with a client certificate that bears a name in
+ * `certificates` and that this server's own TLS or, behind one, the proven hop verified; refuses all else with 403
+ * `hop_unproven`.
  *
  * An address proves nothing and is never looked at: whoever reaches the port has one. Names of certificates are
  * compared exactly, with the subject alternative names only (RFC 6125 section 6.4.4); a certificate with a name that
@@ -60,9 +60,11 @@ export function internalOnly(options: InternalOnlyOptions): Guard {
     layer: 'authorization',
     name: options.name ?? 'internal',
     facts: { hops, certificates },
-    check({ socket }, { provenHop }) {
+    check(req, context) {
+      const { provenHop } = context
       if (provenHop !== undefined && hops.includes(provenHop)) return PASSED
-      const names = certificates.length === 0 ? [] : namesOfPeer(socket as Partial<TLSSocket>)
+      const certificate = certificates.length === 0 ? undefined : clientCertificateOf(req, context)
+      const names = certificate === undefined ? [] : namesOfCertificate(certificate.x509)
       if (names.some((name) => certificates.includes(name))) return PASSED
       return new SecurityProblem('hop_unproven', {
         evidence: { hop: provenHop ?? 'none', certificate: names },

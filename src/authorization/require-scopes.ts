@@ -2,7 +2,7 @@ import { requirePrincipal } from '../core/context.js'
 import type { Mode } from '../core/decision.js'
 import { PASSED, defineGuard, type Guard } from '../core/guard.js'
 import { SecurityProblem } from '../core/problem.js'
-import { quotedString } from '../core/text.js'
+import { challengeWith } from '../core/challenge.js'
 import { meets, readDemand, scope } from './shared-powers.js'
 
 export interface RequireScopesOptions {
@@ -32,7 +32,7 @@ export function requireScopes(options: RequireScopesOptions): Guard
 export function requireScopes(...given: readonly (string | RequireScopesOptions)[]): Guard {
   const demand = readDemand('requireScopes', scope, given)
   const { every, powers: scopes, name, mode } = demand
-  const challenge = `error="insufficient_scope", scope=${quotedString(scopes.join(' '))}`
+  const parameters = { error: 'insufficient_scope', scope: scopes.join(' ') }
 
   return defineGuard({
     kind: 'requireScopes',
@@ -43,9 +43,8 @@ export function requireScopes(...given: readonly (string | RequireScopesOptions)
     check(_req, context) {
       const held = requirePrincipal(context).scopes
       if (meets(demand, held)) return PASSED
-      const scheme = context.challenges[0]?.split(' ', 1)[0] ?? 'Bearer'
       return new SecurityProblem('scope_missing', {
-        headers: { 'www-authenticate': `${scheme} ${challenge}` },
+        headers: { 'www-authenticate': challengeWith(context, parameters) },
         evidence: { required: scopes, held: [...held] },
       })
     },

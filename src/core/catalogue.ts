@@ -27,6 +27,17 @@ export const PROBLEMS = {
   bad_request: { status: 400, title: 'Bad Request', detail: 'The request could not be understood.' },
   unauthorized: { status: 401, title: 'Unauthorized', detail: 'This resource needs a credential.' },
   invalid_token: { status: 401, title: 'Unauthorized', detail: 'The credential was not accepted.' },
+  invalid_dpop_proof: { status: 401, title: 'Unauthorized', detail: 'The DPoP proof was not accepted.' },
+  use_dpop_nonce: {
+    status: 401,
+    title: 'Unauthorized',
+    detail: 'The DPoP proof needs the nonce in DPoP-Nonce.',
+  },
+  insufficient_user_authentication: {
+    status: 401,
+    title: 'Unauthorized',
+    detail: 'A stronger or more recent authentication is needed.',
+  },
   insufficient_scope: { status: 403, title: 'Forbidden', detail: 'The credential does not reach this far.' },
   forbidden: { status: 403, title: 'Forbidden', detail: 'This is not allowed.' },
   not_found: { status: 404, title: 'Not Found', detail: 'There is nothing here.' },
@@ -68,6 +79,11 @@ export const REFUSALS = {
   principal_missing: 'unauthorized',
   authorization_repeated: 'invalid_request',
   authorization_malformed: 'invalid_request',
+  credential_repeated: 'invalid_request',
+  credentials_conflict: 'invalid_request',
+  forwarded_header_repeated: 'invalid_request',
+  forwarded_header_malformed: 'invalid_request',
+  connection_names_header: 'invalid_request',
   // authentication: the token
   token_too_long: 'invalid_token',
   token_malformed: 'invalid_token',
@@ -85,8 +101,32 @@ export const REFUSALS = {
   token_lifetime_too_long: 'invalid_token',
   claim_missing: 'invalid_token',
   claim_invalid: 'invalid_token',
-  confirmation_unsupported: 'invalid_token',
+  token_inactive: 'invalid_token',
+  token_revoked: 'invalid_token',
   key_set_unavailable: 'unavailable',
+  introspection_unavailable: 'unavailable',
+  // authentication: who holds the token
+  confirmation_unsupported: 'invalid_token',
+  confirmation_missing: 'invalid_token',
+  confirmation_mismatch: 'invalid_token',
+  bound_token_as_bearer: 'invalid_token',
+  dpop_proof_missing: 'invalid_dpop_proof',
+  dpop_proof_malformed: 'invalid_dpop_proof',
+  dpop_proof_invalid: 'invalid_dpop_proof',
+  dpop_proof_mismatch: 'invalid_dpop_proof',
+  dpop_proof_expired: 'invalid_dpop_proof',
+  dpop_proof_replayed: 'invalid_dpop_proof',
+  dpop_nonce_required: 'use_dpop_nonce',
+  replay_store_full: 'unavailable',
+  // authentication: keys and certificates
+  api_key_malformed: 'invalid_token',
+  api_key_unknown: 'invalid_token',
+  api_key_expired: 'invalid_token',
+  api_key_disabled: 'invalid_token',
+  certificate_refused: 'invalid_token',
+  // authentication: how well
+  authn_level_insufficient: 'insufficient_user_authentication',
+  authn_too_old: 'insufficient_user_authentication',
   // authorization
   scope_missing: 'insufficient_scope',
   role_missing: 'forbidden',
@@ -141,6 +181,8 @@ export const PASSES = [
   'anonymous',
   'public',
   'no_body',
+  'proven',
+  'unproven',
 ] as const
 
 export type PassReason = (typeof PASSES)[number]

@@ -1,17 +1,26 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import { addressKey } from './address.js'
+import type { ClientCertificate } from './client-certificate.js'
 import { SecurityProblem } from './problem.js'
 import type { ExpressParts } from './route.js'
 import { neutralise } from './text.js'
 import { warnOnce } from './warnings.js'
 
-/** Where a request comes from, as far as the application's `trust proxy` setting lets anyone know. */
+/**
+ * Where a request comes from: as the proven hop before this service says (`gateway`), else as far as the application's
+ * `trust proxy` setting lets anyone know.
+ */
 export interface Client {
   /** IP address, or `undefined` where there is none: a UNIX socket, a connection that is already gone. */
   readonly address: string | undefined
-  /** Whether the request came over TLS. */
+  /** Whether the caller used TLS. */
   readonly tls: boolean
+  readonly protocol: 'http' | 'https'
+  /** Host that the caller asked for, with its port if it named one; only where a proven hop says so, else `undefined`. */
+  readonly host: string | undefined
+  /** The caller's certificate as a proven hop forwarded it. What came over this server's own TLS stays on the socket. */
+  readonly certificate: ClientCertificate | undefined
 }
 
 /**
@@ -33,7 +42,7 @@ export function clientOf(req: IncomingMessage): Client {
   }
   if (app !== undefined && trust !== undefined && trust !== false) {
     const { ip, secure } = req as ExpressParts
-    return { address: ip, tls: secure === true }
+    return directClient(ip, secure === true)
   }
   if (app !== undefined && isForwarded(req)) {
     warnOnce(
@@ -41,7 +50,11 @@ export function clientOf(req: IncomingMessage): Client {
       'forwarding headers arrive but app.set("trust proxy", ...) names no proxy: every client behind one shares its address',
     )
   }
-  return { address: req.socket.remoteAddress, tls: (req.socket as Partial<TLSSocket>).encrypted === true }
+  return directClient(req.socket.remoteAddress, (req.socket as Partial<TLSSocket>).encrypted === true)
+}
+
+function directClient(address: string | undefined, tls: boolean): Client {
+  return { address, tls, protocol: tls ? 'https' : 'http', host: undefined, certificate: undefined }
 }
 
 function isForwarded({ headers }: IncomingMessage): boolean {

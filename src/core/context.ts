@@ -8,7 +8,13 @@ import type { Decision } from './decision.js'
 import { publishEvent } from './events.js'
 import type { Principal } from './principal.js'
 import { SecurityProblem } from './problem.js'
-import type { AuthenticationState, Observer, RequestContext, WritableContext } from './request-context.js'
+import type {
+  AuthenticatedHow,
+  AuthenticationState,
+  Observer,
+  RequestContext,
+  WritableContext,
+} from './request-context.js'
 import { UNMATCHED, routeTemplate, type ExpressParts } from './route.js'
 import { neutralise } from './text.js'
 import { parseTraceparent, type Trace } from './trace.js'
@@ -26,7 +32,6 @@ class Context implements WritableContext {
   readonly startedAt = wallClockMs()
   readonly method: string
   readonly path: string
-  readonly client: Client
   readonly #entryMs = monotonicMs()
   readonly #req: IncomingMessage
   readonly #traceparent: string | readonly string[] | undefined
@@ -37,6 +42,8 @@ class Context implements WritableContext {
   #authenticator: object | undefined
   #principal: Principal | undefined
   #provenHop: string | undefined
+  #client: Client
+  #how: AuthenticatedHow = {}
   #input: Map<object, unknown> | undefined
   #route = UNMATCHED
   #problems: WeakSet<object> | undefined
@@ -47,7 +54,7 @@ class Context implements WritableContext {
     this.id = id
     this.method = req.method ?? ''
     this.path = pathOf((req as ExpressParts).originalUrl ?? req.url ?? '')
-    this.client = Object.freeze(clientOf(req))
+    this.#client = Object.freeze(clientOf(req))
     this.#traceparent = req.headers['traceparent']
     Object.freeze(this)
   }
@@ -70,6 +77,15 @@ class Context implements WritableContext {
   get provenHop(): string | undefined {
     return this.#provenHop
   }
+  get client(): Client {
+    return this.#client
+  }
+  get scheme(): string | undefined {
+    return this.#how.scheme
+  }
+  get apiKeyId(): string | undefined {
+    return this.#how.apiKeyId
+  }
   get challenges(): readonly string[] {
     return this.#challenges
   }
@@ -86,7 +102,7 @@ class Context implements WritableContext {
     return this.#observers.length > 0
   }
 
-  authenticateAs(principal: Principal, by: object): void {
+  authenticateAs(principal: Principal, by: object, how: AuthenticatedHow = {}): void {
     if (this.#principal !== undefined) {
       if (this.#principal.key === principal.key) return
       throw new SecurityProblem('principal_conflict', {
@@ -96,6 +112,7 @@ class Context implements WritableContext {
     this.#principal = principal
     this.#authentication = 'authenticated'
     this.#authenticator = by
+    this.#how = how
   }
 
   markAnonymous(by: object): void {
@@ -108,8 +125,9 @@ class Context implements WritableContext {
     if (!this.#challenges.includes(challenge)) this.#challenges = [...this.#challenges, challenge]
   }
 
-  proveHop(name: string): void {
+  proveHop(name: string, client?: Client): void {
     this.#provenHop = name
+    if (client !== undefined) this.#client = Object.freeze(client)
   }
 
   record(decision: Decision, problem?: object): void {

@@ -29,6 +29,10 @@ export interface RequestContext {
   readonly principal: Principal | undefined
   /** Challenges (RFC 9110 section 11.6.1) of the schemes this service accepts, as they stand in a 401: `Bearer`. */
   readonly challenges: readonly string[]
+  /** Scheme by which the caller authenticated, as it stands in its challenge: `Bearer`, `DPoP`. */
+  readonly scheme: string | undefined
+  /** Id of the API key that the caller came with, alone or beside a token; never the key. */
+  readonly apiKeyId: string | undefined
   readonly decisions: readonly Decision[]
   /** Template of the route that served, or last decided about, this request; `unmatched` before there was one. */
   readonly route: string
@@ -36,17 +40,26 @@ export interface RequestContext {
   readonly observerFaults: number
 }
 
+/** By which credentials a principal was established. */
+export interface AuthenticatedHow {
+  readonly scheme?: string | undefined
+  readonly apiKeyId?: string | undefined
+}
+
 /** What layers write. Applications read `RequestContext`. */
 export interface WritableContext extends RequestContext {
   /** Writes the principal: once, or again with the same key to confirm it. */
-  authenticateAs(principal: Principal, by: object): void
+  authenticateAs(principal: Principal, by: object, how?: AuthenticatedHow): void
   /** Says that authentication ran and found no credential. */
   markAnonymous(by: object): void
   /** Who wrote the authentication state. */
   readonly authenticator: object | undefined
   addChallenge(challenge: string): void
-  /** Says that the hop before this service was proven, by a certificate, a signature or a secret: never by its address. */
-  proveHop(name: string): void
+  /**
+   * Says that the hop before this service was proven, by a certificate, a signature or a secret: never by its address.
+   * Where the hop says who its client is, that client takes the place of the one the connection shows.
+   */
+  proveHop(name: string, client?: Client): void
   /** Keeps a decision and tells the observers. `problem` is what it refused with. */
   record(decision: Decision, problem?: object): void
   /** Whether a decision was recorded with this very problem. */

@@ -1,3 +1,5 @@
+import { express4Texts } from './express4-text.js'
+
 /** What both versions' routers keep for each thing mounted on them. */
 export interface RouterLayer {
   readonly route?: RouteObject
@@ -115,26 +117,11 @@ export function pathsOf(layer: RouterLayer): readonly (string | RegExp)[] | unde
   if (layer.rawPath !== undefined) return listed(layer.rawPath)
   if (layer.slash === true || layer.regexp?.fast_slash === true) return ['/']
   if (layer.regexp === undefined) return undefined
-  if (layer.regexp.fast_star === true) return ['*']
-  return [express4Path(layer.regexp, layer.keys ?? []) ?? layer.regexp]
+  return express4Texts(layer.regexp, layer.keys ?? [], false) ?? [layer.regexp]
 }
 
 function listed(path: unknown): readonly (string | RegExp)[] {
   return ([path] as unknown[])
     .flat(Infinity)
     .filter((item) => typeof item === 'string' || item instanceof RegExp)
-}
-
-/** Express 4 keeps only the compiled expression of `/tenants/:id`; this reads the text back out of it. */
-function express4Path(
-  regexp: RegExp,
-  keys: readonly { readonly name: string | number }[],
-): string | undefined {
-  let index = 0
-  const text = regexp.source
-    .replace(/^\^/, '')
-    .replace(/\\\/\?\(\?=\\\/\|\$\)$/, '')
-    .replace(/\(\?:\\\/\(\[\^\\?\/\]\+\?\)\)/g, () => `/:${keys[index++]?.name ?? 'param'}`)
-    .replace(/\\(.)/g, '$1')
-  return /[()[\]^$|+]/.test(text) || text === '' ? undefined : text
 }

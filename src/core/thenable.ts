@@ -18,3 +18,8 @@ export function disarm(answer: unknown): boolean {
   Promise.resolve(answer).catch(() => undefined)
   return true
 }
+
+/** What `then` makes of a value, at once where the value is here already. */
+export function chain<T, R>(value: T | PromiseLike<T>, then: (value: T) => R | Promise<R>): R | Promise<R> {
+  return isThenable(value) ? Promise.resolve(value).then(then) : then(value)
+}

@@ -248,7 +248,9 @@ describe('a set-up', () => {
     app.use(requireScopes('a'))
     app.use(secureErrors())
     const answer = await request(app).get('/')
-    expect(answer.headers['www-authenticate']).toBe('Session error="insufficient_scope", scope="a"')
+    expect(answer.headers['www-authenticate']).toBe(
+      'Session realm="x", error="insufficient_scope", scope="a"',
+    )
   })
 
   it.each([

@@ -689,9 +689,19 @@ describe('a token that was made for something else', () => {
 })
 
 describe('a bound token', () => {
+  it('to a certificate is refused where none came', async () => {
+    const cnf = { 'x5t#S256': 'v68ffgcPn6jdYpBfFY2nP4ShE2Yk-6_Mk5PI9yh6aes' }
+    await refusedAs('confirmation_mismatch', key.token({ cnf }))
+  })
+
   it.each<[string, unknown]>([
     ['to a DPoP key', { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' }],
-    ['to a certificate', { 'x5t#S256': 'v68ffgcPn6jdYpBfFY2nP4ShE2Yk-6_Mk5PI9yh6aes' }],
+    ['to a key that is no thumbprint', { jkt: 'short' }],
+    ['to a list', ['jkt']],
+    [
+      'to a certificate and what nobody knows',
+      { 'x5t#S256': 'v68ffgcPn6jdYpBfFY2nP4ShE2Yk-6_Mk5PI9yh6aes', kid: 'a' },
+    ],
     ['to what nobody knows', { 'x-new': 1 }],
     ['to nothing', {}],
     ['to null', null],

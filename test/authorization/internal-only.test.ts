@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { internalOnly } from '../../src/authorization/internal-only.js'
-import { namesIn, namesOfPeer } from '../../src/authorization/internal-only/certificate.js'
+import { certificateOfConnection, namesOfCertificate } from '../../src/core/client-certificate.js'
 import { defineGuard, PASSED, type Guard } from '../../src/core/guard.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
@@ -122,7 +122,7 @@ describe('the names in a certificate', () => {
     ['DNS:\u0430', []],
     [`DNS:${'a'.repeat(20_000)}`, []],
   ])('of %j are %j', (text, names) => {
-    expect(namesIn(text)).toEqual(names)
+    expect(namesOfCertificate({ subjectAltName: text })).toEqual(names)
   })
 
   const certificate = {
@@ -145,7 +145,8 @@ describe('the names in a certificate', () => {
     ['no certificate', { authorized: true, getPeerX509Certificate: () => undefined }, []],
     ['a verified certificate', socket({ authorized: true, authorizationError: null as never }), ['DNS:a']],
   ])('with %s', (_case, peer, names) => {
-    expect(namesOfPeer(peer)).toEqual(names)
+    const found = certificateOfConnection(peer)
+    expect(found === undefined ? [] : namesOfCertificate(found.x509)).toEqual(names)
   })
 })
 

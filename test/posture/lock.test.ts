@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import { authenticate } from '../../src/authentication/authenticate.js'
-import type { AuthenticateOptions } from '../../src/authentication/authenticate/options.js'
+import type { AuthenticateOptions } from '../../src/authentication/authenticate.js'
 import { defineGuard } from '../../src/core/guard.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
 import { inspectPosture } from '../../src/posture/inspect-posture.js'

@@ -180,10 +180,13 @@ export class RemoteKeySet implements KeySet {
   }
 }
 
-/** The one key set of this process for an address and a policy: any number of middlewares, one fetch. */
-export function sharedKeySet(address: KeySetAddress, policy: KeySetPolicy): RemoteKeySet {
+/**
+ * The one key set of this process for an issuer, an address and a policy: any number of middlewares, one fetch. Two
+ * issuers never share one, also where they say the same address.
+ */
+export function sharedKeySet(issuer: string, address: KeySetAddress, policy: KeySetPolicy): RemoteKeySet {
   const registry = processRegistry<RemoteKeySet>('key-sets')
-  const name = JSON.stringify([address, policy])
+  const name = JSON.stringify([issuer, address, policy])
   let keySet = registry.get(name)
   if (keySet === undefined) {
     keySet = new RemoteKeySet(address, policy)

@@ -27,7 +27,9 @@ export function keyReader(by: LimitBy): KeyReader {
 
 function apiKeyName(context: RequestContext): string {
   const principal = requirePrincipal(context)
-  const id = principal.authenticatedBy === 'api-key' ? principal.credentialId : undefined
+  // Of principalFrom, the principal itself is the key's.
+  const own = principal.authenticatedBy === 'api-key' ? principal.credentialId : undefined
+  const id = context.apiKeyId ?? own
   return JSON.stringify([principal.key, present(id, 'the caller did not come with an API key')])
 }
 

@@ -1,5 +1,5 @@
 import { createPrincipal, type Claims, type Principal } from '../../core/principal.js'
-import { refusal } from './refusal.js'
+import { refusal } from '../refusal.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -41,6 +41,7 @@ export function principalBuilder(mapping: PrincipalMapping): PrincipalBuilder {
       authenticatedBy: 'jwt',
       credentialId: textClaim(payload, 'jti'),
       expiresAt: payload['exp'] as number,
+      binding: payload['cnf'],
     })
   }
 }

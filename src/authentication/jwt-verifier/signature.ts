@@ -2,7 +2,7 @@ import { compactVerify, errors } from 'jose'
 import { neutralise } from '../../core/text.js'
 import { isThenable } from '../../core/thenable.js'
 import type { UsableKey } from '../key-set/usable-keys.js'
-import { refusal } from './refusal.js'
+import { refusal } from '../refusal.js'
 
 type Header = Readonly<Record<string, unknown>>
 

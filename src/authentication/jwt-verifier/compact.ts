@@ -1,4 +1,4 @@
-import { refusal } from './refusal.js'
+import { refusal } from '../refusal.js'
 
 const COMPACT = /^[\w-]+\.[\w-]*\.[\w-]+$/
 

@@ -1,12 +1,15 @@
 import { hash } from 'node:crypto'
 import type { Principal } from '../../core/principal.js'
 import type { SecurityProblem } from '../../core/problem.js'
+import type { Confirmation } from '../binding/confirmation.js'
 import type { TokenTimes } from './claims.js'
 
 /** A token that was accepted, and all that must be looked at again before it is accepted again. */
 export interface VerifiedToken {
   readonly principal: Principal
   readonly times: TokenTimes
+  readonly confirmation: Confirmation | undefined
+  readonly sessionId: string | undefined
   /** RFC 7638 thumbprint of the key that verified it. */
   readonly thumbprint: string
   /** Rules in report mode that this token breaks. */

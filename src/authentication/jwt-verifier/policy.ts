@@ -2,16 +2,13 @@ import {
   checkOptions,
   callback,
   either,
-  enforceOnly,
   enforceOrReport,
-  flag,
   integer,
   listOf,
   misuse,
   oneOf,
   record,
   required,
-  ruleName,
   text,
   type OptionRule,
 } from '../../core/options.js'
@@ -20,12 +17,10 @@ import { isStandardSchema, type StandardSchema } from '../../core/standard-schem
 import { InlineKeySet, type KeySet } from '../key-set/key-set.js'
 import { isSecureUrl } from '../../core/remote-json.js'
 import { sharedKeySet } from '../key-set/remote-key-set.js'
-import type { AuthenticateOptions } from './options.js'
+import type { JwtVerifierOptions } from './options.js'
 import { normalisedType, type Tightening } from './claims.js'
-import type { JwtPolicy } from './jwt-verifier.js'
+import type { JwtPolicy } from './issuer-verifier.js'
 import { principalBuilder } from './principal-mapping.js'
-
-const ME = 'authenticate'
 
 // Asymmetric only: with a shared secret every service that can check a token can also make one.
 const ALGORITHMS = [
@@ -50,9 +45,8 @@ const secureUrl: OptionRule = {
 const schema: OptionRule = { says: 'a Standard Schema', holds: isStandardSchema }
 const mapper = either(text(), callback)
 
-const RULES: Readonly<Record<keyof AuthenticateOptions<StandardSchema> | 'mode', OptionRule>> = {
-  name: ruleName,
-  mode: enforceOnly,
+/** What each option of `jwtVerifier` must be. */
+export const JWT_RULES: Readonly<Record<keyof JwtVerifierOptions<StandardSchema>, OptionRule>> = {
   issuer: required(text()),
   audience: required(either(text(), listOf(text()), record)),
   jwksUri: secureUrl,
@@ -65,12 +59,8 @@ const RULES: Readonly<Record<keyof AuthenticateOptions<StandardSchema> | 'mode',
   maxTokenLifetimeSeconds: integer(1, 365 * DAY_SECONDS, 'seconds'),
   maxTokenLifetime: record,
   requiredClaims: listOf(text()),
-  maxTokenLength: integer(256, 65_536, 'characters'),
   principal: record,
   claims: schema,
-  required: flag,
-  expose: callback,
-  failureLimit: record,
   jwksTimeoutMs: integer(100, 30_000, 'milliseconds'),
   jwksCooldownMs: integer(1000, 3_600_000, 'milliseconds'),
   jwksMaxAgeMs: integer(1000, DAY_SECONDS * 1000, 'milliseconds'),
@@ -79,7 +69,7 @@ const RULES: Readonly<Record<keyof AuthenticateOptions<StandardSchema> | 'mode',
 }
 
 // What jose, express-jwt, jwks-rsa and express-oauth2-jwt-bearer call the same things.
-const ALIASES: Readonly<Record<string, string>> = {
+export const JWT_ALIASES: Readonly<Record<string, string>> = {
   issuerBaseURL: 'issuer',
   iss: 'issuer',
   aud: 'audience',
@@ -92,9 +82,6 @@ const ALIASES: Readonly<Record<string, string>> = {
   graceSeconds: 'clockToleranceSeconds',
   maxAge: 'maxTokenAgeSeconds (seconds)',
   maxLifetime: 'maxTokenLifetimeSeconds (seconds)',
-  credentialsRequired: 'required',
-  authRequired: 'required',
-  requestProperty: 'expose',
   cooldownDuration: 'jwksCooldownMs (milliseconds)',
   timeoutDuration: 'jwksTimeoutMs (milliseconds)',
   cacheMaxAge: 'jwksMaxAgeMs (milliseconds)',
@@ -104,12 +91,11 @@ const ALIASES: Readonly<Record<string, string>> = {
   strict: 'typ',
 }
 
-/** Checks all options and turns them into the one value that requests are judged by. */
-export function policyOf(options: AuthenticateOptions<StandardSchema>): JwtPolicy {
-  checkOptions(ME, options, RULES, ALIASES)
-  checkOptions(`${ME}: principal`, options.principal ?? {}, { scopes: mapper, roles: mapper, type: callback })
+/** Checks what stands inside the options and turns them into the one value that tokens are judged by. */
+export function policyOf(me: string, options: JwtVerifierOptions<StandardSchema>): JwtPolicy {
+  checkOptions(`${me}: principal`, options.principal ?? {}, { scopes: mapper, roles: mapper, type: callback })
   checkOptions(
-    `${ME}: verifiedTokens`,
+    `${me}: verifiedTokens`,
     options.verifiedTokens === false ? {} : (options.verifiedTokens ?? {}),
     {
       maxEntries: integer(2, 1_000_000),
@@ -118,18 +104,19 @@ export function policyOf(options: AuthenticateOptions<StandardSchema>): JwtPolic
   )
   return Object.freeze({
     issuer: options.issuer,
-    audience: audienceOf(options.audience),
-    types: typesOf(options.typ),
+    audience: audienceOf(me, options.audience),
+    types: typesOf(me, options.typ),
     clockToleranceSeconds: options.clockToleranceSeconds ?? 5,
-    maxTokenAge: tightening('maxTokenAge', options.maxTokenAgeSeconds, options.maxTokenAge),
+    maxTokenAge: tightening(me, 'maxTokenAge', options.maxTokenAgeSeconds, options.maxTokenAge),
     maxTokenLifetime: tightening(
+      me,
       'maxTokenLifetime',
       options.maxTokenLifetimeSeconds,
       options.maxTokenLifetime,
     ),
     requiredClaims: fixed(options.requiredClaims ?? []),
     algorithms: fixed(options.algorithms ?? ALGORITHMS),
-    keySet: keySetOf(options),
+    keySet: keySetOf(me, options),
     buildPrincipal: principalBuilder(options.principal ?? {}),
     claimsSchema: options.claims,
     memory:
@@ -139,20 +126,20 @@ export function policyOf(options: AuthenticateOptions<StandardSchema>): JwtPolic
   })
 }
 
-function audienceOf(audience: AuthenticateOptions['audience']): JwtPolicy['audience'] {
+function audienceOf(me: string, audience: JwtVerifierOptions['audience']): JwtPolicy['audience'] {
   if (typeof audience === 'string') return { claim: 'aud', values: fixed([audience]) }
   if (Array.isArray(audience)) return { claim: 'aud', values: fixed(audience as readonly string[]) }
   const other = audience as { readonly claim: string; readonly value: string }
-  checkOptions(`${ME}: audience`, other, { claim: required(text()), value: required(text()) })
+  checkOptions(`${me}: audience`, other, { claim: required(text()), value: required(text()) })
   return { claim: other.claim, values: fixed([other.value]) }
 }
 
-function typesOf(typ: AuthenticateOptions['typ']): JwtPolicy['types'] {
+function typesOf(me: string, typ: JwtVerifierOptions['typ']): JwtPolicy['types'] {
   const given = typ ?? 'at+jwt'
   if (typeof given === 'string' || Array.isArray(given))
     return typesFrom(given as string | readonly string[], 'enforce')
   const rule = given as { readonly value: string | readonly string[]; readonly mode?: Mode }
-  checkOptions(`${ME}: typ`, rule, { value: required(either(text(), listOf(text()))), mode: enforceOrReport })
+  checkOptions(`${me}: typ`, rule, { value: required(either(text(), listOf(text()))), mode: enforceOrReport })
   return typesFrom(rule.value, rule.mode ?? 'enforce')
 }
 
@@ -166,24 +153,25 @@ function fixed(list: readonly string[]): readonly string[] {
 }
 
 function tightening(
+  me: string,
   name: string,
   seconds: number | undefined,
   rule: { readonly seconds: number; readonly mode?: Mode } | undefined,
 ): Tightening | undefined {
   if (rule === undefined) return seconds === undefined ? undefined : { seconds, mode: 'enforce' }
-  if (seconds !== undefined) throw misuse(ME, name, `left out where ${name}Seconds is given`, rule)
+  if (seconds !== undefined) throw misuse(me, name, `left out where ${name}Seconds is given`, rule)
   const rules = { seconds: required(integer(1, 365 * DAY_SECONDS, 'seconds')), mode: enforceOrReport }
-  checkOptions(`${ME}: ${name}`, rule, rules)
+  checkOptions(`${me}: ${name}`, rule, rules)
   return { seconds: rule.seconds, mode: rule.mode ?? 'enforce' }
 }
 
-function keySetOf(options: AuthenticateOptions<StandardSchema>): KeySet {
+function keySetOf(me: string, options: JwtVerifierOptions<StandardSchema>): KeySet {
   const { issuer, jwks, jwksUri } = options
   if (jwks !== undefined) {
-    if (jwksUri !== undefined) throw misuse(ME, 'jwksUri', 'left out where jwks is given', jwksUri)
+    if (jwksUri !== undefined) throw misuse(me, 'jwksUri', 'left out where jwks is given', jwksUri)
     const keys: unknown = jwks.keys
     if (!Array.isArray(keys) || keys.length === 0)
-      throw misuse(ME, 'jwks', 'a key set with at least one key', jwks)
+      throw misuse(me, 'jwks', 'a key set with at least one key', jwks)
     return new InlineKeySet(structuredClone(jwks))
   }
   const policy = {
@@ -192,14 +180,14 @@ function keySetOf(options: AuthenticateOptions<StandardSchema>): KeySet {
     maxAgeMs: options.jwksMaxAgeMs ?? 600_000,
     staleMs: options.jwksStaleMs ?? 3_600_000,
   }
-  if (jwksUri !== undefined) return sharedKeySet({ jwksUri }, policy)
+  if (jwksUri !== undefined) return sharedKeySet(issuer, { jwksUri }, policy)
   if (!isSecureUrl(issuer) || /[?#]/.test(issuer)) {
     throw misuse(
-      ME,
+      me,
       'issuer',
       `${secureUrl.says}, query or fragment, where no jwksUri or jwks is given`,
       issuer,
     )
   }
-  return sharedKeySet({ issuer }, policy)
+  return sharedKeySet(issuer, { issuer }, policy)
 }

@@ -3,10 +3,12 @@ import type { Principal } from '../../core/principal.js'
 import { isSecurityProblem, type SecurityProblem } from '../../core/problem.js'
 import type { StandardSchema } from '../../core/standard-schema.js'
 import type { KeySet } from '../key-set/key-set.js'
+import { readConfirmation } from '../binding/confirmation.js'
+import type { Verified } from '../verifier.js'
 import { checkClaims, checkIssuer, checkTimes, checkType, type Breach, type ClaimPolicy } from './claims.js'
-import { jsonObject, readCompact } from './compact.js'
+import type { CompactToken } from './compact.js'
 import type { PrincipalBuilder } from './principal-mapping.js'
-import { refusal } from './refusal.js'
+import { refusal } from '../refusal.js'
 import { verifySignature } from './signature.js'
 import { VerifiedTokens, bytesOf, type VerifiedToken, type VerifiedTokensPolicy } from './verified-tokens.js'
 
@@ -18,24 +20,17 @@ export interface JwtPolicy extends ClaimPolicy {
   readonly memory: VerifiedTokensPolicy | undefined
 }
 
-export interface Verification {
-  readonly principal: VerifiedToken['principal']
-  readonly remembered: boolean
-  /** Rules in report mode that the token breaks. */
-  readonly reported: readonly SecurityProblem[]
-}
-
 type Json = Readonly<Record<string, unknown>>
 
 /** A `kid` is a name; a longer one is an attempt at something else. */
 const MAX_KID_LENGTH = 256
 
 /**
- * Verifies JWT access tokens (RFC 9068, RFC 8725): form, type, issuer, key, signature, claims, time.
+ * Verifies the JWT access tokens of one issuer (RFC 9068, RFC 8725): form, type, issuer, key, signature, claims, time.
  *
  * A token that is remembered is answered synchronously. It does not ask the issuer whether the token was revoked.
  */
-export class JwtVerifier {
+export class IssuerVerifier {
   readonly #policy: JwtPolicy
   readonly #memory: VerifiedTokens | undefined
 
@@ -44,37 +39,60 @@ export class JwtVerifier {
     this.#memory = policy.memory === undefined ? undefined : new VerifiedTokens(policy.memory)
   }
 
-  verify(token: string): Verification | Promise<Verification> {
-    if (this.#memory === undefined) return this.#verifyNew(token, undefined)
-    const name = VerifiedTokens.nameOf(token)
-    const known = this.#memory.get(name)
-    if (known === undefined) return this.#verifyNew(token, name)
-    if (!this.#policy.keySet.stillTrusts(known.thumbprint)) {
-      this.#memory.delete(name)
-      return this.#verifyNew(token, name)
-    }
-    const reported = this.#checkTimes(known)
-    return { principal: known.principal, remembered: true, reported }
+  get issuer(): string {
+    return this.#policy.issuer
+  }
+
+  get keySet(): KeySet {
+    return this.#policy.keySet
+  }
+
+  /** The token of that name (`VerifiedTokens.nameOf`), if it was verified before and still may be used. */
+  recall(name: string): Verified | undefined {
+    const known = this.#memory?.get(name)
+    if (known === undefined) return undefined
+    if (this.#policy.keySet.stillTrusts(known.thumbprint)) return this.#verified(known, 'remembered')
+    this.#memory?.delete(name)
+    return undefined
   }
 
   forget(): void {
     this.#memory?.clear()
   }
 
-  async #verifyNew(token: string, name: string | undefined): Promise<Verification> {
-    const { header, payload: text } = readCompact(token)
-    const payload = jsonObject(text)
+  /** `token` taken apart by `readCompact`, and its payload as JSON. */
+  async verify(
+    token: string,
+    name: string,
+    { header, payload: text }: CompactToken,
+    payload: Json,
+  ): Promise<Verified> {
     const broken: SecurityProblem[] = []
     this.#refuseEarly(header, payload, collector(broken))
     const { algorithms, keySet } = this.#policy
     const thumbprint = await verifySignature(token, header, algorithms, (wanted) => keySet.select(wanted))
     const times = checkClaims(payload, this.#policy, collector(broken))
+    const confirmation = readConfirmation(payload)
     const principal = await this.#principalOf(payload)
-    const verified = { principal, times, thumbprint, reported: broken, bytes: bytesOf(text) }
-    const reported = this.#checkTimes(verified)
+    const accepted = {
+      principal,
+      times,
+      confirmation,
+      sessionId: sessionOf(payload),
+      thumbprint,
+      reported: broken,
+      bytes: bytesOf(text),
+    }
+    const verified = this.#verified(accepted, 'verified')
     // The key may have left the set while the signature was being checked.
-    if (name !== undefined && keySet.stillTrusts(thumbprint)) this.#memory?.set(name, verified)
-    return { principal, remembered: false, reported }
+    if (keySet.stillTrusts(thumbprint)) this.#memory?.set(name, accepted)
+    return verified
+  }
+
+  #verified(known: VerifiedToken, reason: 'verified' | 'remembered'): Verified {
+    const { principal, confirmation, sessionId, times } = known
+    const reported = this.#checkTimes(known)
+    return { principal, reason, confirmation, sessionId, issuedAt: times.iat, reported }
   }
 
   /** What can be refused without asking a key server, so that a foreign token costs nobody a request. */
@@ -110,6 +128,11 @@ function principalFromToken(buildPrincipal: PrincipalBuilder, payload: Json): Pr
       ? refusal('claim_invalid', cause.evidence)
       : cause
   }
+}
+
+/** The session that a token belongs to (OpenID Connect Back-Channel Logout section 2.1), by which it can be revoked. */
+function sessionOf({ sid }: Json): string | undefined {
+  return typeof sid === 'string' && sid !== '' ? sid : undefined
 }
 
 async function typedClaims(schema: StandardSchema, payload: Json): Promise<unknown> {

@@ -2,7 +2,7 @@ import type { RefusalReason } from '../../core/catalogue.js'
 import type { Mode } from '../../core/decision.js'
 import type { Evidence } from '../../core/problem.js'
 import { neutralise } from '../../core/text.js'
-import { refusal } from './refusal.js'
+import { refusal } from '../refusal.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -71,11 +71,14 @@ function claimed(value: unknown): string {
 /** Before any key is fetched: a token of another issuer must not make us ask anybody anything. */
 export function checkIssuer(payload: Json, policy: ClaimPolicy): void {
   const { iss } = payload
-  if (iss !== policy.issuer)
-    throw refusal('issuer_mismatch', { expected: policy.issuer, claimed: claimed(iss) })
+  if (iss !== policy.issuer) throw issuerMismatch([policy.issuer], iss)
 }
 
-/** All that is fixed in a token: audience, claims that must be there, binding, lifetime. Returns what is not fixed. */
+export function issuerMismatch(expected: readonly string[], iss: unknown): Error {
+  return refusal('issuer_mismatch', { expected, claimed: claimed(iss) })
+}
+
+/** All that is fixed in a token: audience, claims that must be there, lifetime. Returns what is not fixed. */
 export function checkClaims(payload: Json, policy: ClaimPolicy, breach: Breach): TokenTimes {
   checkIssuer(payload, policy)
   if (!namesAudience(payload, policy)) {
@@ -86,8 +89,6 @@ export function checkClaims(payload: Json, policy: ClaimPolicy, breach: Breach):
   }
   const missing = policy.requiredClaims.filter((claim) => isEmpty(ownClaim(payload, claim)))
   if (missing.length > 0) throw refusal('claim_missing', { claims: missing })
-  // A bound token proves nothing without its proof, and no proof is checked here (RFC 7800 section 3).
-  if (Object.hasOwn(payload, 'cnf')) throw refusal('confirmation_unsupported')
   const times = readTimes(payload)
   const { maxTokenLifetime } = policy
   if (maxTokenLifetime !== undefined) {

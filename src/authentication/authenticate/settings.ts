@@ -1,0 +1,148 @@
+import type { IncomingMessage } from 'node:http'
+import type { Health, HealthStatus } from '../../core/lifecycle.js'
+import {
+  callback,
+  checkOptions,
+  enforceOnly,
+  flag,
+  integer,
+  misuse,
+  oneOf,
+  record,
+  required as mandatory,
+  ruleName,
+  type OptionRule,
+} from '../../core/options.js'
+import type { Principal } from '../../core/principal.js'
+import { isSecureUrl } from '../../core/remote-json.js'
+import { dpopProofs, type DpopProofs } from '../binding/dpop.js'
+import { verifierOf } from '../jwt-verifier.js'
+import { JWT_ALIASES, JWT_RULES } from '../jwt-verifier/policy.js'
+import type { RevocationList } from '../revocation.js'
+import type { Verifier } from '../verifier.js'
+import type { AuthenticateOptions, AuthenticateWithVerifiers, CommonOptions } from './options.js'
+
+const ME = 'authenticate'
+
+/** All options of one `authenticate`, checked, with their defaults. */
+export interface Settings {
+  readonly name: string
+  readonly required: boolean
+  readonly combine: 'refused' | 'accepted' | 'required'
+  readonly maxTokenLength: number
+  readonly senderConstrained: 'when-bound' | 'required'
+  readonly expose: ((req: IncomingMessage, principal: Principal) => unknown) | undefined
+  readonly verifiers: readonly Verifier[]
+  readonly dpop: DpopProofs | undefined
+  readonly revocation: RevocationList | undefined
+  readonly resourceMetadata: string | undefined
+}
+
+const verifierRule: OptionRule = {
+  says: 'what jwtVerifier(), introspectionVerifier(), apiKeyVerifier() or certificateVerifier() makes',
+  holds: (value) => {
+    const { kind, recognises, verify } = (value ?? {}) as Partial<Verifier>
+    return typeof kind === 'string' && typeof recognises === 'function' && typeof verify === 'function'
+  },
+}
+
+const COMMON_RULES: Readonly<Record<keyof CommonOptions | 'mode', OptionRule>> = {
+  name: ruleName,
+  mode: enforceOnly,
+  maxTokenLength: integer(256, 65_536, 'characters'),
+  required: flag,
+  expose: callback,
+  failureLimit: record,
+  dpop: record,
+  senderConstrained: oneOf('when-bound', 'required'),
+  revocation: {
+    says: 'what revocation() makes',
+    holds: (value) => typeof (value as Partial<RevocationList> | null)?.check === 'function',
+  },
+  combine: oneOf('refused', 'accepted', 'required'),
+  resourceMetadata: {
+    says: 'an https URL (http only for a loopback host), without user name or password',
+    holds: isSecureUrl,
+  },
+}
+
+// What other libraries call the same things.
+const ALIASES: Readonly<Record<string, string>> = {
+  credentialsRequired: 'required',
+  authRequired: 'required',
+  requestProperty: 'expose',
+  isRevoked: 'revocation (what revocation() makes)',
+  verifier: 'verifiers',
+}
+
+/** Checks the options of either form and gives every one its value. */
+export function settingsOf(options: AuthenticateOptions | AuthenticateWithVerifiers): Settings {
+  const verifiers = verifiersOf(options)
+  const { name = 'authenticate', required = true, combine = 'refused', maxTokenLength = 8192 } = options
+  if (combine !== 'refused' && verifiers.every(({ header }) => header === undefined))
+    throw misuse(ME, 'combine', '"refused" where no verifier reads a header of its own', combine)
+  return Object.freeze({
+    name,
+    required,
+    combine,
+    maxTokenLength,
+    senderConstrained: options.senderConstrained ?? 'when-bound',
+    expose: options.expose?.bind(options),
+    verifiers,
+    dpop: options.dpop === undefined ? undefined : dpopProofs(`${ME}: dpop`, options.dpop),
+    revocation: options.revocation,
+    resourceMetadata: options.resourceMetadata,
+  } satisfies Settings)
+}
+
+function verifiersOf(options: AuthenticateOptions | AuthenticateWithVerifiers): readonly Verifier[] {
+  const given: unknown = (options as Partial<AuthenticateWithVerifiers> | null | undefined)?.verifiers
+  if (given === undefined) {
+    checkOptions(ME, options, { ...JWT_RULES, ...COMMON_RULES }, { ...JWT_ALIASES, ...ALIASES })
+    return [verifierOf(ME, [options as AuthenticateOptions])]
+  }
+  const list: OptionRule = {
+    says: `a non-empty array, each item ${verifierRule.says}`,
+    holds: (value) =>
+      Array.isArray(value) && value.length > 0 && value.every((each) => verifierRule.holds(each)),
+  }
+  checkOptions(ME, options, { verifiers: mandatory(list), ...COMMON_RULES }, ALIASES)
+  return [...(given as readonly Verifier[])]
+}
+
+/** What the posture shows. One verifier's facts stand by themselves; several are listed. */
+export function factsOf(
+  { verifiers, required, dpop, revocation, senderConstrained, combine, resourceMetadata }: Settings,
+  failureLimit: CommonOptions['failureLimit'],
+): Readonly<Record<string, unknown>> {
+  const [only, second] = verifiers
+  return {
+    ...(second === undefined && only?.kind === 'jwt'
+      ? only.facts
+      : { verifiers: verifiers.map(({ kind, facts }) => ({ kind, ...facts })) }),
+    ...(dpop === undefined ? {} : { dpop: dpop.facts }),
+    ...(revocation === undefined ? {} : { revocation: revocation.facts }),
+    ...(senderConstrained === 'required' ? { senderConstrained } : {}),
+    ...(combine === 'refused' ? {} : { combine }),
+    ...(resourceMetadata === undefined ? {} : { resourceMetadata }),
+    failureLimit: failureLimit?.limit,
+    failureLimitWindowSeconds: failureLimit?.windowSeconds,
+    required,
+  }
+}
+
+/** One verifier that is out leaves the others working. */
+export function healthOf(name: string, verifiers: readonly Verifier[]): Health {
+  const healths = verifiers.flatMap((verifier) => verifier.health?.() ?? [])
+  const details = healths.flatMap(({ detail }) => detail ?? [])
+  return {
+    name,
+    status: statusOf(healths.map(({ status }) => status)),
+    ...(details.length === 0 ? {} : { detail: details.join('; ') }),
+  }
+}
+
+function statusOf(statuses: readonly HealthStatus[]): HealthStatus {
+  if (statuses.length > 0 && statuses.every((status) => status === 'down')) return 'down'
+  return statuses.every((status) => status === 'ok') ? 'ok' : 'degraded'
+}

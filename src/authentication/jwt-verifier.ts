@@ -1,0 +1,118 @@
+import type { Health, HealthStatus } from '../core/lifecycle.js'
+import { checkOptions, misuse } from '../core/options.js'
+import type { StandardSchema } from '../core/standard-schema.js'
+import { issuerMismatch } from './jwt-verifier/claims.js'
+import { jsonObject, readCompact } from './jwt-verifier/compact.js'
+import { IssuerVerifier, type JwtPolicy } from './jwt-verifier/issuer-verifier.js'
+import type { JwtVerifierOptions } from './jwt-verifier/options.js'
+import { JWT_ALIASES, JWT_RULES, policyOf } from './jwt-verifier/policy.js'
+import { VerifiedTokens } from './jwt-verifier/verified-tokens.js'
+import type { Credential, Verified, Verifier } from './verifier.js'
+
+export type { JwtVerifierOptions, TighteningOption } from './jwt-verifier/options.js'
+export type { PrincipalMapping } from './jwt-verifier/principal-mapping.js'
+
+const ME = 'jwtVerifier'
+
+/** A token in three parts is a JWT to us, whoever made it; one in five is encrypted, and refused as one. */
+const JWT_SHAPED = /^[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?$/
+
+/**
+ * Verifies JWT access tokens (RFC 9068, RFC 8725) of one issuer, or of several: each has options of its own, and a
+ * token is judged by those of the issuer that its `iss` names, byte for byte, before any key is fetched. Issuers never
+ * share keys, also where they publish them at one address.
+ *
+ * Every bearer token in three or five parts is its affair: one that it refuses is asked of no other verifier.
+ *
+ * **Not checked:** whether the token was revoked, and whether the caller owns it: `authenticate` does both.
+ *
+ * Throws a `TypeError` for missing, impossible or unknown options, and for an issuer that stands twice.
+ */
+export function jwtVerifier(
+  options:
+    | JwtVerifierOptions<StandardSchema | undefined>
+    | readonly JwtVerifierOptions<StandardSchema | undefined>[],
+): Verifier {
+  const all = Array.isArray(options)
+    ? (options as readonly JwtVerifierOptions[])
+    : [options as JwtVerifierOptions]
+  if (all.length === 0) throw misuse(ME, 'options', 'the options of at least one issuer', options)
+  for (const each of all) checkOptions(ME, each, JWT_RULES, JWT_ALIASES)
+  return verifierOf(ME, all)
+}
+
+/** As `jwtVerifier`, of options whose names were checked, told as `me`. */
+export function verifierOf(
+  me: string,
+  all: readonly JwtVerifierOptions<StandardSchema | undefined>[],
+): Verifier {
+  const policies = all.map((each) => policyOf(me, each as JwtVerifierOptions<StandardSchema>))
+  const issuers = new Map(policies.map((policy) => [policy.issuer, new IssuerVerifier(policy)]))
+  if (issuers.size < policies.length) throw misuse(me, 'issuer', 'given once', 'the same issuer twice')
+  const verifiers = [...issuers.values()]
+  const only = verifiers.length === 1 ? verifiers[0] : undefined
+
+  function verify({ value: token }: Credential): Verified | Promise<Verified> {
+    const name = VerifiedTokens.nameOf(token)
+    for (const verifier of verifiers) {
+      const known = verifier.recall(name)
+      if (known !== undefined) return known
+    }
+    return verifyNew(token, name)
+  }
+
+  async function verifyNew(token: string, name: string): Promise<Verified> {
+    const parts = readCompact(token)
+    const payload = jsonObject(parts.payload)
+    const { iss } = payload
+    const verifier = only ?? (typeof iss === 'string' ? issuers.get(iss) : undefined)
+    if (verifier === undefined) throw issuerMismatch([...issuers.keys()], iss)
+    return verifier.verify(token, name, parts, payload)
+  }
+
+  return Object.freeze({
+    kind: 'jwt',
+    challenge: 'Bearer',
+    facts:
+      policies.length === 1 && policies[0] !== undefined
+        ? factsOf(policies[0], all[0]?.jwks !== undefined)
+        : { issuers: policies.map((policy, index) => factsOf(policy, all[index]?.jwks !== undefined)) },
+    recognises: ({ scheme, value }: Credential) =>
+      (scheme === 'bearer' || scheme === 'dpop') && JWT_SHAPED.test(value),
+    verify,
+    warmUp: async () => {
+      await Promise.all(verifiers.map(({ keySet }) => keySet.warmUp()))
+    },
+    health: (): Health => ({
+      name: 'jwt',
+      status: worst(verifiers.map(({ keySet }) => keySet.status())),
+      detail: verifiers.map(({ issuer, keySet }) => `keys of ${issuer}: ${keySet.detail()}`).join('; '),
+    }),
+    close: async () => {
+      for (const verifier of verifiers) verifier.forget()
+      await Promise.resolve()
+    },
+  })
+}
+
+function factsOf(policy: JwtPolicy, areKeysInline: boolean): Readonly<Record<string, unknown>> {
+  return {
+    issuer: policy.issuer,
+    audience: policy.audience.values,
+    algorithms: policy.algorithms,
+    types: policy.types?.values,
+    typesMode: policy.types?.mode,
+    clockToleranceSeconds: policy.clockToleranceSeconds,
+    maxTokenAgeSeconds: policy.maxTokenAge?.seconds,
+    maxTokenAgeMode: policy.maxTokenAge?.mode,
+    maxTokenLifetimeSeconds: policy.maxTokenLifetime?.seconds,
+    maxTokenLifetimeMode: policy.maxTokenLifetime?.mode,
+    keys: areKeysInline ? 'inline' : 'remote',
+  }
+}
+
+/** With several issuers, one that is out leaves the others working. */
+function worst(statuses: readonly HealthStatus[]): HealthStatus {
+  if (statuses.every((status) => status === 'down')) return 'down'
+  return statuses.every((status) => status === 'ok') ? 'ok' : 'degraded'
+}

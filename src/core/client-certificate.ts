@@ -1,0 +1,71 @@
+import { createHash, type X509Certificate } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+import { wallClockMs } from './clock.js'
+import type { RequestContext } from './request-context.js'
+
+/** A caller's certificate whose private key the caller was seen to hold. */
+export interface ClientCertificate {
+  readonly x509: X509Certificate
+  /** Who saw the key and verified the chain: `tls`, this server itself, or the name of a proven hop. */
+  readonly verifiedBy: string
+  /** Certificates between `x509` and its root, leaf first, where they were forwarded. Nobody here verified them. */
+  readonly chain: readonly X509Certificate[]
+}
+
+const MAX_LENGTH = 16_384
+
+/**
+ * The caller's certificate: what the proven hop forwarded, else what this server verified on the connection.
+ *
+ * Behind a proven hop the connection's own certificate is the hop's, and never the caller's. A certificate whose time
+ * is over, or has not come, is none.
+ *
+ * **Not checked:** whether it was revoked, unless the server was given a `crl`; and which authority issued it.
+ */
+export function clientCertificateOf(
+  req: IncomingMessage,
+  { provenHop, client }: RequestContext,
+): ClientCertificate | undefined {
+  if (provenHop === undefined) return certificateOfConnection(req.socket as Partial<TLSSocket>)
+  const { certificate } = client
+  return certificate !== undefined && isCurrent(certificate.x509) ? certificate : undefined
+}
+
+/** The certificate of whoever is at the other end of this connection, if this server verified it and its time is now. */
+export function certificateOfConnection(socket: Partial<TLSSocket>): ClientCertificate | undefined {
+  // A renegotiation that failed leaves `authorized` as it was, and an error beside it.
+  if (socket.authorized !== true || (socket.authorizationError ?? null) !== null) return undefined
+  const x509 = socket.getPeerX509Certificate?.()
+  if (x509 === undefined || !isCurrent(x509)) return undefined
+  return { x509, verifiedBy: 'tls', chain: [] }
+}
+
+/** Whether a certificate's time is now. A connection may outlive it; a time that cannot be read is over. */
+export function isCurrent({ validFrom, validTo }: X509Certificate): boolean {
+  const now = wallClockMs()
+  return Date.parse(validFrom) <= now && now <= Date.parse(validTo)
+}
+
+/** The certificate's `x5t#S256` (RFC 8705 section 3.1): SHA-256 of its DER form in base64url. */
+export function certificateThumbprint({ raw }: X509Certificate): string {
+  return createHash('sha256').update(raw).digest('base64url')
+}
+
+/**
+ * The subject alternative names of a certificate as Node.js prints them: `DNS:a.internal`, `URI:spiffe://example.org/a`.
+ *
+ * Node.js quotes a name that holds a comma, a quote or a control character. No honest service is called so, and such
+ * names were made to be read as two (CVE-2021-44532): the whole certificate then bears none.
+ */
+export function namesOfCertificate({
+  subjectAltName,
+}: Pick<X509Certificate, 'subjectAltName'>): readonly string[] {
+  if (subjectAltName === undefined || subjectAltName.length > MAX_LENGTH || subjectAltName.includes('"'))
+    return []
+  const names = subjectAltName.split(', ')
+  const isPlain = names.every(
+    (name) => /^[A-Za-z][A-Za-z0-9 ]{0,30}:[\x20-\x7e]+$/.test(name) && !name.includes(','),
+  )
+  return isPlain && new Set(names).size === names.length ? names : []
+}
