@@ -1,0 +1,34 @@
+import type { IncomingMessage } from 'node:http'
+import type { Health } from './lifecycle.js'
+import type { Claims } from './principal.js'
+import type { RequestContext } from './request-context.js'
+
+/** What a proof says beyond "this request came through the hop". */
+export interface HopStatement {
+  /** What a signed assertion says, verified: whom the gateway authenticated, and how. */
+  readonly claims?: Claims
+}
+
+/**
+ * How a hop before this service proves that a request came through it. What proves it is never the address alone, nor
+ * anything that a caller could send as well.
+ */
+export interface HopProof {
+  /** One word or two for the posture: `peer certificate`, `shared secret`, `assertion`. */
+  readonly kind: string
+  /** Set-up facts for the posture report. Never a secret. */
+  readonly facts: Readonly<Record<string, unknown>>
+  /** Lower-case names of the headers that carry the proof. Nobody behind `gateway` sees them. */
+  readonly headers: readonly string[]
+  /**
+   * Answers with a statement where the request is proven, with `undefined` where it is not. Throws a `SecurityProblem`
+   * (503) where that cannot be told. Answers at once where it can.
+   */
+  prove(
+    req: IncomingMessage,
+    context: RequestContext,
+  ): HopStatement | undefined | Promise<HopStatement | undefined>
+  warmUp?(): Promise<void>
+  health?(): Health
+  close?(): Promise<void>
+}
