@@ -6,6 +6,7 @@ import {
   enforceOnly,
   flag,
   integer,
+  listOf,
   misuse,
   oneOf,
   record,
@@ -97,17 +98,22 @@ export function settingsOf(options: AuthenticateOptions | AuthenticateWithVerifi
 
 function verifiersOf(options: AuthenticateOptions | AuthenticateWithVerifiers): readonly Verifier[] {
   const given: unknown = (options as Partial<AuthenticateWithVerifiers> | null | undefined)?.verifiers
+  const verifiers = listOf(verifierRule)
   if (given === undefined) {
-    checkOptions(ME, options, { ...JWT_RULES, ...COMMON_RULES }, { ...JWT_ALIASES, ...ALIASES })
+    const rules = { ...JWT_RULES, verifiers, ...COMMON_RULES }
+    checkOptions(ME, options, rules, { ...JWT_ALIASES, ...ALIASES })
     return [verifierOf(ME, [options as AuthenticateOptions])]
   }
-  const list: OptionRule = {
-    says: `a non-empty array, each item ${verifierRule.says}`,
-    holds: (value) =>
-      Array.isArray(value) && value.length > 0 && value.every((each) => verifierRule.holds(each)),
-  }
-  checkOptions(ME, options, { verifiers: mandatory(list), ...COMMON_RULES }, ALIASES)
-  return [...(given as readonly Verifier[])]
+  checkOptions(ME, options, { verifiers: mandatory(verifiers), ...COMMON_RULES }, ALIASES)
+  const list = [...(given as readonly Verifier[])]
+  if (list.filter(({ kind }) => kind === 'jwt').length > 1)
+    throw misuse(
+      ME,
+      'verifiers',
+      'a list with one jwtVerifier([...]) of all issuers: a second is never asked',
+      given,
+    )
+  return list
 }
 
 /** What the posture shows. One verifier's facts stand by themselves; several are listed. */
