@@ -1,5 +1,4 @@
 import { isAuthentication } from '../core/metadata.js'
-import { isKnownName } from './inspect/known-handlers.js'
 import type { Posture, PostureGuard, PostureRow } from './model.js'
 
 const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'ALL'])
@@ -10,11 +9,9 @@ export function endpointsOf(posture: Posture): readonly PostureRow[] {
   return posture.rows.filter((row) => !passesOn(row))
 }
 
-/** A name proves nothing; but of these, nobody gets an answer without having been authenticated. */
-function passesOn({ kind, proof, handler }: PostureRow): boolean {
-  if (proof === 'known') return true
-  if (kind !== 'handler' || (proof !== 'held' && proof !== 'guarded')) return false
-  return isKnownName(handler)
+/** By what it is, and not by its name alone; of the others that do more, those that nobody reaches without authentication. */
+function passesOn(row: PostureRow): boolean {
+  return row.proof === 'known' || (row.passesOn === true && (row.proof === 'held' || row.proof === 'guarded'))
 }
 
 /** `POST /orders`: how findings and waivers name a row. */

@@ -1,3 +1,4 @@
+import { pageOf } from './catalogue.js'
 import { REFUSED_OPTIONAL, adviceOf, type Advice, type PostureCode } from './findings/advice.js'
 import type { Finding, Posture, PostureGuard, PostureRow } from './model.js'
 import { guardText, nearestGuard, placeText, routeText, shown } from './render/words.js'
@@ -108,10 +109,6 @@ function reportingFinding({ guard, routes }: Reporting): Finding {
 function listed(routes: readonly string[]): string {
   const named = routes.slice(0, 3).join(', ')
   return routes.length > 3 ? `${named} and ${routes.length - 3} more` : named
-}
-
-function pageOf(code: string): string {
-  return `docs/doctor.md#${code}`
 }
 
 /** Codes of faults are those of the audit record, with underscores; codes of findings have dashes. */

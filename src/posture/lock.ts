@@ -6,6 +6,8 @@ import { goneRow, newRow, rowChanges, subjectOf } from './lock/rows.js'
 import type { Posture } from './model.js'
 import { jsonText } from './render/plain.js'
 
+export { summariseChanges, type LockSentence } from './lock/summary.js'
+
 /** One thing that is different between two lock files. */
 export interface LockChange {
   /**

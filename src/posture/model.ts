@@ -58,6 +58,8 @@ export interface PostureRow {
   readonly faults: readonly PostureFault[]
   /** Name of the handler's function, where it has one. */
   readonly handler: string | undefined
+  /** Of a handler outside any route that by name and source is one that passes requests on, and gives no answers of its own. */
+  readonly passesOn?: true
 }
 
 /** The inventory of one application: what protects each of its routes. */

@@ -849,6 +849,39 @@ describe('error handlers', () => {
   })
 })
 
+describe('a handler outside any route that passes the request on and answers all the same', () => {
+  const answers: [string, RequestHandler][] = [
+    [
+      'after an error',
+      (_req, res, next) => {
+        next(new Error('no key'))
+        res.json({ secret: SECRET })
+      },
+    ],
+    [
+      'after the next one',
+      (_req, res, next) => {
+        next()
+        if (!res.headersSent) res.json({ secret: SECRET })
+      },
+    ],
+  ]
+
+  it.each(answers)('%s: is not heard while Express’s own answer is still to come', async (_case, answer) => {
+    const app = express()
+    denyByDefault(app)
+    app.use('/me', answer)
+    app.get('/health', publicRoute('probe'), (_req, res) => {
+      res.json({})
+    })
+    const server = await serve(app)
+    const said = await sendRaw(server.port, rawRequest('GET', '/me'))
+    await server.close()
+    expect(said).not.toContain(SECRET)
+    expect(said).not.toContain('HTTP/1.1 200')
+  })
+})
+
 describe('without an audit log', () => {
   it('says once for each route what was refused, and why', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)

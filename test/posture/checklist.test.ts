@@ -28,13 +28,14 @@ import { rateLimit } from '../../src/traffic/rate-limit.js'
 import { secureHeaders } from '../../src/transport/secure-headers.js'
 import { validateBody } from '../../src/validation/validate-body.js'
 import { keepingLogger } from '../support/records.js'
+import { codeOf } from '../../src/posture/baseline/examine.js'
+import { RULE_NAMES } from '../../src/posture/baseline/rules.js'
 import { ASVS } from '../../src/posture/checklist/asvs.js'
-import { KINDS } from '../../src/posture/checklist/findings.js'
+import { CATALOGUE } from '../../src/posture/catalogue.js'
+import { EVIDENCE } from '../../src/posture/catalogue/evidence.js'
 import { OWASP } from '../../src/posture/checklist/owasp.js'
-import { PLACES } from '../../src/posture/checklist/places.js'
+import { placeOfFinding } from '../../src/posture/checklist/places.js'
 import { QUESTIONS } from '../../src/posture/checklist/questions.js'
-import { DIAGNOSES } from '../../src/posture/doctor/catalogue.js'
-import { ADVICE } from '../../src/posture/findings/advice.js'
 import type { Finding, Posture, PostureGuard, PostureRow } from '../../src/posture/model.js'
 import {
   TODAY,
@@ -480,11 +481,6 @@ describe('findings of others', () => {
     const answer = answerTo('endpoints', posture, { findings: [finding('route-optional', 'note', 'GET /x')] })
     expect(answer.findings.map(({ severity }) => severity)).toEqual(['error'])
   })
-
-  it('have a place, each of the doctor’s and of the posture’s', () => {
-    for (const code of [...Object.keys(DIAGNOSES), ...Object.keys(ADVICE), ...Object.keys(KINDS)])
-      expect([code, Object.hasOwn(PLACES, code)]).toEqual([code, true])
-  })
 })
 
 describe('with a baseline', () => {
@@ -583,7 +579,8 @@ describe('ASVS', () => {
   })
 
   it('knows every id that a question or a finding names', () => {
-    const places = [...QUESTIONS, ...Object.values(PLACES)]
+    const found = [...Object.keys(CATALOGUE), ...RULE_NAMES.map(codeOf)]
+    const places = [...QUESTIONS, ...found.map(placeOfFinding)]
     for (const id of places.flatMap(({ asvs }) => asvs))
       expect([id, Object.hasOwn(ASVS, id)]).toEqual([id, true])
     for (const id of places.flatMap(({ owasp }) => owasp))
@@ -611,7 +608,7 @@ describe('ASVS', () => {
   })
 
   it('and every question and finding has its section', () => {
-    for (const title of [...Object.keys(KINDS), ...QUESTIONS.map(({ question }) => question)])
+    for (const title of [...Object.keys(EVIDENCE), ...QUESTIONS.map(({ question }) => question)])
       expect(page.split('\n')).toContain(`### ${title}`)
   })
 })

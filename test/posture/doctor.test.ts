@@ -17,8 +17,9 @@ import { markDenyByDefault } from '../../src/core/deny-by-default.js'
 import { noteApplication, stackOf } from '../../src/core/router.js'
 import { notFound } from '../../src/errors/not-found.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
-import { ADVICE } from '../../src/posture/findings/advice.js'
-import { DIAGNOSES } from '../../src/posture/doctor/catalogue.js'
+import type { FindingCode } from '../../src/posture/catalogue.js'
+import { ROUTES } from '../../src/posture/catalogue/routes.js'
+import { SET_UP } from '../../src/posture/catalogue/set-up.js'
 import { diagnosesOf } from '../../src/posture/doctor/diagnoses.js'
 import { FACTORIES } from '../../src/posture/doctor/factories.js'
 import { toldOnce } from '../../src/posture/doctor/together.js'
@@ -108,12 +109,12 @@ describe('a sound application', () => {
 })
 
 describe('each diagnosis', () => {
-  const unused = new Set<string>(Object.keys(DIAGNOSES))
+  const unused = new Set<string>([...Object.keys(SET_UP), 'body-parser-before-authentication'])
   afterAll(() => {
     expect([...unused]).toEqual([])
   })
 
-  const cases: readonly (readonly [keyof typeof DIAGNOSES, string, () => Express, DiagnoseOptions?])[] = [
+  const cases: readonly (readonly [FindingCode, string, () => Express, DiagnoseOptions?])[] = [
     ['trust-proxy-true', 'true', () => trusting(true)],
     ['trust-proxy-loopback', 'the word', () => trusting('loopback')],
     ['trust-proxy-loopback', 'the range', () => trusting(['127.0.0.0/8'])],
@@ -679,8 +680,8 @@ describe('doctor', () => {
 describe('the page of findings', () => {
   it('has a section for each code, and each finding names it', () => {
     const page = readFileSync(join(process.cwd(), 'docs/doctor.md'), 'utf8')
-    for (const code of [...Object.keys(DIAGNOSES), ...Object.keys(ADVICE)])
-      expect(page).toContain(`\n### ${code}\n`)
+    for (const [code, { severity }] of Object.entries({ ...ROUTES, ...SET_UP }))
+      expect(page).toContain(`\n### ${code}\n\nSeverity: ${severity}.\n`)
     const headings = [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading)
     expect(headings).toEqual([...new Set(headings)])
     for (const { code, page: link } of diagnose(express(), PLAIN)) expect(link).toBe(`docs/doctor.md#${code}`)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { findingsOf } from '../../src/posture/findings.js'
-import { ADVICE } from '../../src/posture/findings/advice.js'
+import { ROUTES } from '../../src/posture/catalogue/routes.js'
 import { CONTROLS, guard, hostile, postureOf, rich, row } from './fixtures.js'
 
 const codesOf = (given: Parameters<typeof row>[0]): string[] =>
@@ -78,7 +78,7 @@ describe('findingsOf', () => {
       for (const text of [found.message, found.consequence, found.remedy]) expect(text).toMatch(/\.$/)
       expect(found.code).toMatch(/^[a-z]+(?:-[a-z]+)*$/)
     }
-    expect(Object.keys(ADVICE).every((code) => /^[a-z-]+$/.test(code))).toBe(true)
+    expect(Object.keys(ROUTES).every((code) => /^[a-z-]+$/.test(code))).toBe(true)
   })
 
   it('says it in harmless text, of bounded length', () => {
@@ -95,6 +95,6 @@ describe('docs/posture-formats.md', () => {
     const rows = [...page.matchAll(/^\| `([a-z-]+)` +\| (error|warning|note) +\|/gm)].map(
       ([, code, level]) => [code, level],
     )
-    expect(rows).toEqual(Object.entries(ADVICE).map(([code, { severity }]) => [code, severity]))
+    expect(rows).toEqual(Object.entries(ROUTES).map(([code, { severity }]) => [code, severity]))
   })
 })

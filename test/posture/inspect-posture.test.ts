@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
 import cors from 'cors'
 import helmet from 'helmet'
+import multer from 'multer'
 import express, { type Express, type RequestHandler } from 'express'
 import { auditLog } from '../../src/audit/audit-log.js'
 import { denyByDefault } from '../../src/authorization/deny-by-default.js'
@@ -14,9 +15,10 @@ import { rateLimit } from '../../src/traffic/rate-limit.js'
 import { validateBody } from '../../src/validation/validate-body.js'
 import { notFound } from '../../src/errors/not-found.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
-import { isPublic } from '../../src/posture/evidence.js'
+import { endpointsOf, isPublic } from '../../src/posture/evidence.js'
 import { inspectPosture } from '../../src/posture/inspect-posture.js'
 import type { Posture, PostureRow } from '../../src/posture/model.js'
+import { renderJson } from '../../src/posture/render/json.js'
 import { keepingLogger } from '../support/records.js'
 import { ISSUER, answering, guard, isExpress4 } from './nasty-applications.js'
 
@@ -142,6 +144,7 @@ describe('the posture', () => {
         expect.stringMatching(/^\[900 more, SHA-256 [0-9a-f]{16}\]$/),
       ],
       nothing: null,
+      call: '[function]',
     })
   })
 
@@ -274,6 +277,34 @@ describe('a row', () => {
       app.use('/h', make())
     })
     expect(rowOf(posture, 'ALL /h/*')).toMatchObject({ kind: 'handler', proof })
+  })
+})
+
+describe('what can answer a caller', () => {
+  it.each<[string, () => RequestHandler, boolean]>([
+    ['a body parser', () => express.json(), false],
+    ['another', () => express.urlencoded({ extended: false }), false],
+    ['cors', () => cors(), false],
+    ['multer', () => multer().none(), false],
+    ['a handler with the name of a body parser', () => answering('jsonParser'), true],
+    ['a handler with the name of cors', () => answering('corsMiddleware'), true],
+    ['a handler with the name of multer', () => answering('multerMiddleware'), true],
+    ['a handler with a name of Express’s own', () => answering('query'), true],
+    ['a body parser whose source cannot be seen', () => express.json().bind(undefined), true],
+    ['files', () => express.static(folder), true],
+  ])('behind authentication, and where it is held: %s', (_case, make, answers) => {
+    const guarded = postureOf((app) => {
+      app.use(guard())
+      app.use('/h', make())
+    })
+    expect(rowOf(guarded, 'ALL /h/*').proof).toBe('guarded')
+    const held = postureOf((app) => {
+      denyByDefault(app)
+      app.use('/h', make())
+    })
+    expect(rowOf(held, 'ALL /h/*').proof).toBe('held')
+    for (const posture of [guarded, held, JSON.parse(renderJson(guarded)) as Posture])
+      expect(endpointsOf(posture)).toHaveLength(answers ? 1 : 0)
   })
 })
 

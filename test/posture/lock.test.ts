@@ -5,7 +5,7 @@ import type { AuthenticateOptions } from '../../src/authentication/authenticate.
 import { defineGuard } from '../../src/core/guard.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
 import { inspectPosture } from '../../src/posture/inspect-posture.js'
-import { compareLocks, lockOf } from '../../src/posture/lock.js'
+import { compareLocks, lockOf, summariseChanges } from '../../src/posture/lock.js'
 import { MAX_LOCK_LENGTH } from '../../src/posture/lock/read.js'
 import type { Posture, PostureGuard, PostureRow } from '../../src/posture/model.js'
 import { CONTROLS, authenticated, guard, hostile, postureOf, rich, row } from './fixtures.js'
@@ -108,6 +108,42 @@ describe('compareLocks', () => {
         'weaker: GET /orders lost requireScopes(orders:write)',
         'stronger: GET /orders gained requireScopes(orders:read)',
       ],
+    ],
+    [
+      'all of the scopes in place of any',
+      [guard({ name: 'a|b', facts: { any: ['a', 'b'] } })],
+      [guard({ name: 'a b', facts: { all: ['a', 'b'] } })],
+      ['stronger: GET /orders: requireScopes(a b) went from any of a, b to all of a, b'],
+    ],
+    [
+      'any of the scopes in place of all',
+      [guard({ name: 'rule', facts: { all: ['a', 'b'] } })],
+      [guard({ name: 'rule', facts: { any: ['b', 'a'] } })],
+      ['weaker: GET /orders: requireScopes(rule) went from all of a, b to any of b, a'],
+    ],
+    [
+      'all of some more scopes in place of any',
+      [guard({ name: 'rule', facts: { any: ['a', 'b'] } })],
+      [guard({ name: 'rule', facts: { all: ['b', 'c'] } })],
+      ['stronger: GET /orders: requireScopes(rule) went from any of a, b to all of b, c'],
+    ],
+    [
+      'all of other scopes in place of any',
+      [guard({ name: 'rule', facts: { any: ['a', 'b'] } })],
+      [guard({ name: 'rule', facts: { all: ['c', 'd'] } })],
+      ['weaker: GET /orders: requireScopes(rule) went from any of a, b to all of c, d'],
+    ],
+    [
+      'all of one scope in place of any of it',
+      [guard({ name: 'a', facts: { any: ['a'] } })],
+      [guard({ name: 'a', facts: { all: ['a'] } })],
+      ['changed: GET /orders: requireScopes(a) went from any of a to all of a'],
+    ],
+    [
+      'the same scopes in another order',
+      [guard({ name: 'a b', facts: { all: ['a', 'b'] } })],
+      [guard({ name: 'b a', facts: { all: ['b', 'a'] } })],
+      ['changed: GET /orders: requireScopes(b a) all stands in another order'],
     ],
     [
       'another name',
@@ -506,5 +542,64 @@ describe('a lock file from outside', () => {
     const start = performance.now()
     compareLocks(lockOf(many), lockOf(many))
     expect(performance.now() - start).toBeLessThan(8000)
+  })
+})
+
+describe('summariseChanges', () => {
+  const routes = (count: number, guards: readonly PostureGuard[], more: Partial<PostureRow> = {}): string =>
+    lockOf(
+      postureOf(Array.from({ length: count }, (_, at) => row({ path: `/r${100 + at}`, guards, ...more }))),
+    )
+  const summaryOf = (before: string, after: string): string[] =>
+    summariseChanges(compareLocks(before, after)).map(({ severity, sentence }) => `${severity}: ${sentence}`)
+
+  it('says once what 500 routes lost alike, and leaves every change in what it was given', () => {
+    const before = routes(500, [authenticated])
+    const after = routes(500, [], {
+      proof: 'open',
+      faults: [{ code: 'guard_order', message: 'no authentication runs before it' }],
+    })
+    expect(summaryOf(before, after)).toEqual([
+      'weaker: GET /r100 and 499 more routes went from guarded to open',
+      'weaker: GET /r100 and 499 more routes lost authenticate',
+      'weaker: GET /r100 and 499 more routes have a new fault: guard_order',
+    ])
+    expect(compareLocks(before, after)).toHaveLength(1500)
+  })
+
+  it('names up to three', () => {
+    expect(summaryOf(routes(3, [authenticated]), routes(3, []))).toEqual([
+      'weaker: GET /r100 lost authenticate',
+      'weaker: GET /r101 lost authenticate',
+      'weaker: GET /r102 lost authenticate',
+    ])
+  })
+
+  it('keeps apart what is not alike: another guard, another severity', () => {
+    const before = lockOf(
+      postureOf([
+        ...['/a', '/b', '/c', '/d'].map((path) => row({ path, guards: [authenticated, guard()] })),
+        row({ path: '/e', guards: [authenticated] }),
+      ]),
+    )
+    const after = lockOf(postureOf(['/a', '/b', '/c', '/d', '/e'].map((path) => row({ path, guards: [] }))))
+    expect(summaryOf(before, after)).toEqual([
+      'weaker: GET /a and 4 more routes lost authenticate',
+      'weaker: GET /a and 3 more routes lost requireScopes(orders:write)',
+    ])
+  })
+
+  it('lists new routes and those that are gone one by one', () => {
+    const [none, five] = [lockOf(postureOf([])), routes(5, [], { proof: 'open' })]
+    expect(summaryOf(none, five)).toHaveLength(5)
+    expect(summaryOf(five, none)).toHaveLength(5)
+  })
+
+  it('says rows where not all are routes', () => {
+    const before = routes(5, [authenticated], { kind: 'handler', handler: 'serveStatic' })
+    const after = routes(5, [], { kind: 'handler', handler: 'serveStatic' })
+    expect(summaryOf(before, after)).toEqual([
+      'weaker: GET /r100 (handler serveStatic) and 4 more rows lost authenticate',
+    ])
   })
 })

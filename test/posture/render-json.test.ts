@@ -117,10 +117,10 @@ describe('renderJson', () => {
       set: ['a'],
       map: [['a', 1]],
       url: 'https://a.example/',
-      throwing: '[unreadable]',
+      throwing: { secret: '[unreadable]' },
     })
     expect(Object.keys(read.facts as object)).not.toContain('nothing')
-    expect(JSON.stringify(read.facts.cyclic)).toContain('[nested too deep]')
+    expect(JSON.stringify(read.facts.cyclic)).toContain('[more]')
     expect(read.facts.long).toHaveLength(1001)
     expect(({} as Record<string, unknown>)['own']).toBeUndefined()
   })

@@ -106,7 +106,8 @@ class ResponseHold {
       return this.#original(name, given)
     }
     if (INFORMATIONAL.has(name)) return undefined
-    this.#refuse(closed)
+    // Express would fall over an answer that was given in its place.
+    if (!closed.isLeftToExpress) this.#refuse(closed)
     return this.#dropped(name, given)
   }
 

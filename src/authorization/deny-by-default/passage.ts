@@ -6,6 +6,12 @@ import { SecurityProblem, type Evidence } from '../../core/problem.js'
 import { neutralise } from '../../core/text.js'
 import { warnOnce } from '../../core/warnings.js'
 
+/** The way of a request that came in through the guarded application; `undefined` for any other. */
+export type PassageOf = (req: IncomingMessage) => Passage | undefined
+
+/** Whether a handler outside any route may run while nothing is decided. */
+export type MayRun = (handle: unknown) => boolean
+
 /** One request's way through a guarded application. */
 export class Passage {
   readonly req: IncomingMessage
@@ -87,7 +93,12 @@ export class Passage {
   }
 
   get mayBeAnswered(): boolean {
-    return this.#isReleased || this.#errorHandlers > 0 || this.isDecided
+    return (this.#isReleased && isLastAnswer(this.res)) || this.#errorHandlers > 0 || this.isDecided
+  }
+
+  /** Nothing took the request, and Express answers as soon as the request's body has ended: nobody else may, meanwhile. */
+  get isLeftToExpress(): boolean {
+    return this.#isReleased
   }
 
   /** The refusal, recorded. A caller who came without a credential to where one is read learns what is wanted. */
@@ -109,6 +120,14 @@ export class Passage {
     if (!context.hasObservers) tellOnce(context, refusal, problem)
     return refusal
   }
+}
+
+/**
+ * Whether what goes out is Express's own last answer. It waits for the request's body to end, and meanwhile a handler that
+ * passed the request on may still answer.
+ */
+function isLastAnswer(res: ServerResponse): boolean {
+  return res.statusCode >= 400 && res.getHeader('content-security-policy') === "default-src 'none'"
 }
 
 /** Without an audit log nobody would learn which route it was, nor why. */

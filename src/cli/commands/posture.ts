@@ -1,6 +1,6 @@
 import { neutralise } from '../../core/text.js'
 import { findingsOf } from '../../posture/findings.js'
-import type { LockChange } from '../../posture/lock.js'
+import { summariseChanges, type LockChange, type LockSentence } from '../../posture/lock.js'
 import type { Finding, Posture } from '../../posture/model.js'
 import { renderHtml } from '../../posture/render/html.js'
 import { renderJson } from '../../posture/render/json.js'
@@ -66,7 +66,7 @@ function rendered(
 
 function changeLines(changes: readonly LockChange[], columns: number): string {
   if (changes.length === 0) return ''
-  const lines = changes.flatMap((change) =>
+  const lines = summariseChanges(changes).flatMap((change) =>
     wrap(changeText(change), Math.max(40, columns) - 2).map((line) => `  ${line}`),
   )
   return ['', 'Changed since the lock file:', ...lines, ''].join('\n')
@@ -74,10 +74,10 @@ function changeLines(changes: readonly LockChange[], columns: number): string {
 
 /** Where the form of the output has no place for them, or not for all of them. */
 function remarksOf(changes: readonly LockChange[], { format = 'table' }: CommandOptions): readonly string[] {
-  return format === 'html' || format === 'sarif' ? changes.map(changeText) : []
+  return format === 'html' || format === 'sarif' ? summariseChanges(changes).map(changeText) : []
 }
 
-function changeText({ severity, sentence }: LockChange): string {
+function changeText({ severity, sentence }: LockSentence): string {
   return `${severity}: ${neutralise(sentence, 1000)}`
 }
 

@@ -1,7 +1,8 @@
 import { authenticatorsOf, endpointsOf, isPublic, labelOf } from '../evidence.js'
 import { placeOf, saysWhoMay } from '../baseline/rows.js'
+import type { PostureCode } from '../findings/advice.js'
 import type { Finding, Posture, PostureGuard, PostureRow } from '../model.js'
-import { found, type KindCode } from './findings.js'
+import { found } from './findings.js'
 import { least, type AnswerStatus, type Seen } from './model.js'
 
 /** Question 1, answered from the proof of each row. */
@@ -38,7 +39,7 @@ function isForEverybody(row: PostureRow): boolean {
   return row.proof === 'guarded' && row.kind === 'route' && !row.guards.some(saysWhoMay)
 }
 
-function codeOf(row: PostureRow): KindCode | undefined {
+function codeOf(row: PostureRow): PostureCode | undefined {
   const { kind, proof, refusedByDefault } = row
   if (isPublic(row) || proof === 'guarded' || proof === 'held' || proof === 'known') return undefined
   if (proof === 'optional') return 'route-optional'

@@ -1,4 +1,5 @@
 import { neutralise } from '../../core/text.js'
+import { codeSpan, referenced } from '../render/markdown-text.js'
 
 const BRACKETS: Readonly<Record<string, number>> = { '(': 1, '{': 1, '[': 1, ')': -1, '}': -1, ']': -1 }
 
@@ -41,15 +42,5 @@ function isPlain(word: string): boolean {
 export function asCode(text: string): string {
   const [end = ''] = /[.,;:]?$/.exec(text) ?? []
   const body = text.slice(0, text.length - end.length)
-  if (body === '') return referenced(text)
-  // A pipe or a back-tick in a code span is read differently by different parsers, so it gets none.
-  return /^[^`|\\]+$/.test(body) ? `\`${body}\`${end}` : `<code>${referenced(body)}</code>${end}`
-}
-
-/** Character references make no structure (CommonMark section 2.5). A comment keeps `@` from naming a person. */
-function referenced(text: string): string {
-  return text.replace(/[^\p{L}\p{N} ]/gu, (character) => {
-    const reference = `&#${character.codePointAt(0) ?? 0xfffd};`
-    return character === '@' ? `<!-- -->${reference}<!-- -->` : reference
-  })
+  return body === '' ? referenced(text) : `${codeSpan(body)}${end}`
 }

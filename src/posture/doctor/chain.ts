@@ -1,6 +1,6 @@
 import { denyByDefaultOf } from '../../core/deny-by-default.js'
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import { isErrorHandler, isForAll, settingsOf, type Examined, type Station } from './examined.js'
 
 /** What stands for all requests: error handler, audit, headers. */
@@ -30,7 +30,7 @@ function errorHandling(stations: readonly Station[]): readonly Finding[] {
       partial === undefined
         ? 'No secureErrors() is mounted.'
         : `secureErrors() is mounted at ${partial.path ?? 'a hidden path'} only, not for all requests.`
-    return [found('secure-errors-missing', message, { site: partial?.about?.definedAt })]
+    return [found('secure-errors-missing', message, { ...partial?.about?.definedAt })]
   }
   const behind = stations.slice(last + 1)
   const [first] = behind
@@ -41,7 +41,8 @@ function errorHandling(stations: readonly Station[]): readonly Finding[] {
     : `${numbered(behind.length)} behind secureErrors(), the first being ${nameOf(first)}.`
   return [
     found('secure-errors-not-last', message, {
-      site,
+      ...site,
+      // Never asked, it takes nothing away: refusals and faults are answered as they should be.
       severity: behind.every(isErrorHandler) ? 'warning' : undefined,
     }),
   ]
@@ -59,6 +60,7 @@ function ownAnswers(own: Station): Finding {
     'secure-errors-missing',
     `Errors are answered by an error handler of the application's own, ${nameOf(own)}, and no secureErrors() is mounted.`,
     {
+      // It may do all that secureErrors() does.
       severity: 'note',
       consequence:
         'What a refusal answers, and whether its status, headers and record are kept, is up to that handler; it cannot be seen from here.',

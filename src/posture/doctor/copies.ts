@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { routerOf } from '../../core/router.js'
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import type { Examined } from './examined.js'
 
 /** Two copies of Express: by what is mounted on each other, and by what Node.js has loaded. */

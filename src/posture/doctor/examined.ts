@@ -4,14 +4,8 @@ import {
   guardMetadataOf,
   type GuardMetadata,
 } from '../../core/metadata.js'
-import {
-  applicationOf,
-  innerStackOf,
-  pathsOf,
-  stackOf,
-  type LayerHandle,
-  type RouterLayer,
-} from '../../core/router.js'
+import { applicationOf, type LayerHandle } from '../../core/router.js'
+import { Reader, type Step } from '../inspect/steps.js'
 
 /** One function on the way of requests, in the order in which they meet it. */
 export interface Station {
@@ -51,68 +45,56 @@ const MAX_STATIONS = 100_000
 
 type Walk = Pick<Examined, 'applications' | 'routers' | 'stations'>
 
-/** Walks through all that is mounted, in the order in which requests meet it. */
+/** All that is mounted, as the inspection reads it, in the order in which requests meet it. */
 export function walk(application: object): Walk {
+  const reader = new Reader()
   const found = {
     applications: [{ application, path: '/' as string | undefined }],
     routers: [] as object[],
     stations: [] as Station[],
   }
-  visit(stackOf(application), '', [application])
+  visit(application, '', [])
   return found
 
-  function visit(stack: readonly RouterLayer[], prefix: string | undefined, inside: readonly object[]): void {
-    for (const layer of stack) {
+  function visit(holder: object, prefix: string | undefined, outer: readonly object[]): void {
+    const inside = [...outer, holder]
+    for (const step of reader.planOf(holder).steps) {
       if (found.stations.length >= MAX_STATIONS) return
-      const path = joined(prefix, layer)
-      const { route, handle } = layer
-      if (route !== undefined) {
-        visitRoute(layer, path, inside.length === 1)
-        continue
-      }
-      if (handle === undefined) continue
-      const inner = innerStackOf(layer)
-      if (inner === undefined) {
-        found.stations.push({
-          mounted: 'use',
-          path,
-          method: undefined,
-          handle,
-          about: guardMetadataOf(handle),
-          route: undefined,
-          outermost: inside.length === 1,
-        })
-        continue
-      }
-      const mounted = applicationOf(layer)
-      const holder = mounted ?? handle
-      if (inside.includes(holder) || inside.length > MAX_NESTING) continue
-      if (mounted === undefined) found.routers.push(handle)
-      else found.applications.push({ application: mounted, path })
-      visit(inner, path, [...inside, holder])
+      const path = joined(prefix, step)
+      found.stations.push(...stationsAt(step, path, inside.length === 1))
+      const { holder: inner } = step
+      if (inner !== undefined && (inside.includes(inner) || inside.length > MAX_NESTING)) continue
+      noteHolder(step, path)
+      if (inner !== undefined) visit(inner, path, inside)
     }
   }
 
-  function visitRoute({ route }: RouterLayer, path: string | undefined, outermost: boolean): void {
-    for (const { handle, method } of route?.stack ?? []) {
-      if (handle === undefined) continue
-      found.stations.push({
-        mounted: 'route',
-        path,
-        method: method?.toUpperCase() ?? 'ALL',
-        handle,
-        about: guardMetadataOf(handle),
-        route,
-        outermost,
-      })
-    }
+  function noteHolder({ layer, holder }: Step, path: string | undefined): void {
+    const mounted = applicationOf(layer)
+    if (mounted !== undefined) found.applications.push({ application: mounted, path })
+    else if (holder !== undefined) found.routers.push(holder)
   }
 }
 
-function joined(prefix: string | undefined, layer: RouterLayer): string | undefined {
-  const paths = pathsOf(layer)
-  if (prefix === undefined || paths === undefined || paths.length === 0) return undefined
-  const text = paths.map((path) => (typeof path === 'string' ? path : `{${path.source}}`)).join(',')
+function stationsAt(step: Step, path: string | undefined, outermost: boolean): readonly Station[] {
+  const { kind, about, layer } = step
+  const { route, handle } = layer
+  if (kind === 'inner') return []
+  if (route === undefined)
+    return handle === undefined
+      ? []
+      : [{ mounted: 'use', path, method: undefined, handle, about, route, outermost }]
+  return (route.stack ?? []).flatMap((own) => {
+    if (own.handle === undefined) return []
+    const method = own.method?.toUpperCase() ?? 'ALL'
+    const about = guardMetadataOf(own.handle)
+    return [{ mounted: 'route', path, method, handle: own.handle, about, route, outermost }]
+  })
+}
+
+function joined(prefix: string | undefined, { paths }: Step): string | undefined {
+  if (prefix === undefined || paths.some(({ kind }) => kind === 'hidden')) return undefined
+  const text = paths.map(({ shown }) => shown).join(',')
   return text === '/' || text === '' ? prefix || '/' : `${prefix === '/' ? '' : prefix}${text}`
 }
 

@@ -1,5 +1,5 @@
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import { nameOf } from './chain.js'
 import type { Examined, Station } from './examined.js'
 

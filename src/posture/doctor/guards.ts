@@ -1,16 +1,17 @@
 import cluster from 'node:cluster'
 import { Server as TlsServer } from 'node:tls'
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import { nameOf } from './chain.js'
 import { settingsOf, type Examined, type Station } from './examined.js'
 
 export function reportMode({ stations, environment }: Examined): readonly Finding[] {
+  // Trying a rule out is what the mode is for, until the callers are real.
   const severity = environment['NODE_ENV'] === 'production' ? 'error' : 'warning'
   return onceEach(stations, ({ about }) => about?.mode === 'report').map(({ about, ...station }) =>
     found('report-mode-left-on', `${about?.kind ?? ''} "${about?.name ?? ''}" only reports.`, {
       where: station.mounted === 'route' ? nameOf({ about, ...station }) : undefined,
-      site: about?.definedAt,
+      ...about?.definedAt,
       severity,
     }),
   )
@@ -24,7 +25,7 @@ export function memoryStores({ stations, environment }: Examined): readonly Find
     ({ about }) => about?.kind === 'rateLimit' && about.facts['store'] === 'memory',
   ).map(({ about }) =>
     found('memory-store-with-workers', `rateLimit "${about?.name ?? ''}" counts in memory, and ${workers}.`, {
-      site: about?.definedAt,
+      ...about?.definedAt,
     }),
   )
   return [...limiters, ...failureLimits(stations, workers)]
@@ -40,7 +41,7 @@ function failureLimits(stations: readonly Station[], workers: string): readonly 
       'memory-store-with-workers',
       `The failureLimit of authenticate "${about?.name ?? ''}" counts in memory, and ${workers}.`,
       {
-        site: about?.definedAt,
+        ...about?.definedAt,
         consequence:
           'Each process counts for itself: an address may fail as often as the limit says with every one of them.',
         remedy:
@@ -70,7 +71,7 @@ export function strictTransport({ application, stations, server }: Examined): re
     ({ about }) => about?.kind === 'secureHeaders' && about.facts['hsts'] !== false,
   ).map(({ about }) =>
     found('hsts-without-proven-tls', "secureHeaders() has HSTS on, and 'trust proxy' names no proxy.", {
-      site: about?.definedAt,
+      ...about?.definedAt,
     }),
   )
 }

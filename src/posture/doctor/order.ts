@@ -1,15 +1,9 @@
+import { isNamedLikeBodyParser } from '../inspect/known-handlers.js'
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import { nameOf } from './chain.js'
 import { covers, isAuthentication, type Examined, type Station } from './examined.js'
 
-const PARSERS: ReadonlySet<unknown> = new Set([
-  'jsonParser',
-  'urlencodedParser',
-  'textParser',
-  'rawParser',
-  'multerMiddleware',
-])
 const NAMED = 3
 const MAX_FINDINGS = 20
 
@@ -33,6 +27,7 @@ export function guardsBehindRoutes({ stations }: Examined): readonly Finding[] {
     ...behindRoutes(stations, isAuthentication),
     ...behindRoutes(stations, isAuthorization).map((finding) => ({
       ...finding,
+      // Authentication may still stand before these routes: then no stranger gets through.
       severity: 'warning' as const,
     })),
   ]
@@ -49,7 +44,7 @@ function behindRoutes(
     const routes = routesAmong(missed)
     if (routes.length === 0) return []
     const message = `${nameOfGuard(guard)} stands behind ${someOf(routes)}.`
-    return [found('guard-behind-route', message, { where: routes[0], site: guard.about?.definedAt })]
+    return [found('guard-behind-route', message, { where: routes[0], ...guard.about?.definedAt })]
   })
 }
 
@@ -65,7 +60,7 @@ export function routesBehindNotFound({ stations }: Examined): readonly Finding[]
     )
     if (hidden.length === 0) return []
     const message = `notFound() stands before ${someOf(hidden)}.`
-    return [found('not-found-not-last', message, { where: hidden[0], site: station.about?.definedAt })]
+    return [found('not-found-not-last', message, { where: hidden[0], ...station.about?.definedAt })]
   })
 }
 
@@ -105,7 +100,7 @@ export function parsersBeforeAuthentication({ stations }: Examined): readonly Fi
   const findings: Finding[] = []
   for (const [index, parser] of stations.entries()) {
     if (findings.length >= MAX_FINDINGS) break
-    if (!PARSERS.has(parser.handle.name)) continue
+    if (!readsBodies(parser)) continue
     const meeting = gates.filter((gate) =>
       gate.index < index ? reaches(gate.station, parser) : reaches(parser, gate.station),
     )
@@ -114,11 +109,13 @@ export function parsersBeforeAuthentication({ stations }: Examined): readonly Fi
     const { station } = first
     const where = parser.mounted === 'route' ? nameOf(parser) : rowOf(parser)
     const message = `${String(parser.handle.name)} runs before ${nameOfGuard(station)}.`
-    findings.push(
-      found('body-parser-before-authentication', message, { where, site: station.about?.definedAt }),
-    )
+    findings.push(found('body-parser-before-authentication', message, { where, ...station.about?.definedAt }))
   }
   return findings
+}
+
+function readsBodies({ handle }: Station): boolean {
+  return isNamedLikeBodyParser(handle) || handle.name === 'multerMiddleware'
 }
 
 /** As the posture names a handler outside any route. */

@@ -1,6 +1,6 @@
 import { neutralise } from '../../core/text.js'
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import { settingsOf, type Examined } from './examined.js'
 
 const MAX_SOURCE = 1_000_000
@@ -33,7 +33,7 @@ export function secretLiterals({ source }: Examined): readonly Finding[] {
       const what = secretIn(line.slice(0, MAX_LINE))
       if (what === undefined) return []
       const site = { file: source.file, line: index + 1 }
-      return [found('secret-literal', `The source holds ${what}.`, { site })]
+      return [found('secret-literal', `The source holds ${what}.`, site)]
     })
     .slice(0, MAX_FINDINGS)
 }

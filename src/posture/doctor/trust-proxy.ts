@@ -1,5 +1,5 @@
 import type { Finding } from '../model.js'
-import { found } from './catalogue.js'
+import { found } from '../catalogue.js'
 import { settingsOf, type Examined } from './examined.js'
 
 type Trust = (address: string, hop: number) => unknown

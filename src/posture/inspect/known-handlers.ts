@@ -10,23 +10,26 @@ const KNOWN: ReadonlyMap<string, RegExp> = new Map([
   ['helmetMiddleware', /\bmiddlewareFunctions\[\w+\]/],
 ])
 
-/** Names of others; where one stands behind authentication, its name may be believed. */
-const NAMED = new Set([
-  ...KNOWN.keys(),
-  'expressInit',
-  'methodOverride',
-  'multerMiddleware',
-  'query',
-  'responseTime',
+/** As above, of others that also write files or change the method: no matter of course before authentication. */
+const PASSING_ON: ReadonlyMap<string, RegExp> = new Map([
+  ...KNOWN,
+  ['methodOverride', /\breq\.originalMethod = req\.originalMethod \|\| req\.method\b/],
+  ['multerMiddleware', /\bif \(!is\(req, \['multipart'\]\)\) return next\(\)/],
+  ['responseTime', /\bonHeaders\(res,/],
 ])
 
 /** Whether a function is one that passes requests on, by its name and by its source. A name alone proves nothing. */
 export function isKnownHandler(handle: unknown): boolean {
-  return KNOWN.get(nameOf(handle) ?? '')?.test(sourceOf(handle)) ?? false
+  return isAmong(KNOWN, handle)
 }
 
-export function isKnownName(name = ''): boolean {
-  return NAMED.has(name)
+/** As above, among those too that do more. */
+export function passesOn(handle: unknown): boolean {
+  return isAmong(PASSING_ON, handle)
+}
+
+function isAmong(handlers: ReadonlyMap<string, RegExp>, handle: unknown): boolean {
+  return handlers.get(nameOf(handle) ?? '')?.test(sourceOf(handle)) ?? false
 }
 
 export function isNamedLikeBodyParser(handle: unknown): boolean {

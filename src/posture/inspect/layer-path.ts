@@ -1,5 +1,5 @@
+import { express4Texts } from '../../core/express4-text.js'
 import { pathsOf, type RouterLayer } from '../../core/router.js'
-import { express4Texts } from './express4-text.js'
 
 /**
  * One of the paths at which a layer is mounted.

@@ -2,8 +2,8 @@ import { isAuthentication, type GuardMetadata } from '../../core/metadata.js'
 import { neutralise } from '../../core/text.js'
 import type { PostureFault, PostureRow, Proof } from '../model.js'
 import { labelOf, type Evidence, type Passed } from './evidence.js'
-import type { GuardWriter } from './facts.js'
-import { isBodyParser, isKnownHandler } from './known-handlers.js'
+import type { GuardWriter } from './guard-writer.js'
+import { isBodyParser, isKnownHandler, passesOn } from './known-handlers.js'
 
 /** What a row says besides what was found out about its way. */
 export interface RowSubject {
@@ -37,7 +37,7 @@ export function rowOf(
   deniesByDefault: boolean,
   writer: GuardWriter,
 ): PostureRow {
-  const { kind, method, path, handler } = subject
+  const { kind, method, path, handle, handler } = subject
   const publicReason = kind === 'route' ? evidence.publicReason : undefined
   const [proof, why] = conclude(subject, evidence, deniesByDefault)
   const faults = faultsOf(subject, evidence, proof)
@@ -53,6 +53,7 @@ export function rowOf(
     guards: evidence.passed.slice(0, MAX_GUARDS).map((passed) => writer.write(passed)),
     faults,
     handler: handler === undefined ? undefined : neutralise(handler, 100),
+    ...(kind === 'handler' && passesOn(handle) ? { passesOn: true } : {}),
   }
 }
 

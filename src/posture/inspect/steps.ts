@@ -7,6 +7,7 @@ import {
 import {
   applicationOf,
   isHiddenApplication,
+  isRouter,
   routerOf,
   stackOf,
   type LayerHandle,
@@ -150,8 +151,8 @@ function kindOf(
 /** The router or application inside a layer, where its layers are Express's own kind: `connect` has a stack too. */
 function holderOf(handle: LayerHandle | undefined, application: object | undefined): object | undefined {
   if (application !== undefined)
-    return isExpress4(application) || isRouter(routerOf(application)) ? application : undefined
-  return isRouter(handle) ? handle : undefined
+    return isExpress4(application) || isReadable(routerOf(application)) ? application : undefined
+  return isReadable(handle) ? handle : undefined
 }
 
 // Something that somebody put into the stack by hand.
@@ -171,9 +172,9 @@ export function isExpress4(application: object): boolean {
   return typeof (application as { lazyrouter?: unknown }).lazyrouter === 'function'
 }
 
-export function isRouter(router: LayerHandle | undefined): boolean {
-  const stack = router?.stack
-  return Array.isArray(stack) && typeof router?.handle === 'function' && stack.every(isLayer)
+/** A router into whose stack nobody has put anything by hand. */
+function isReadable(router: LayerHandle | undefined): boolean {
+  return isRouter(router) && stackOf(router).every(isLayer)
 }
 
 /** The two handlers that Express 4 itself puts in front of an application's own. */

@@ -1,7 +1,7 @@
 import { denyByDefaultOf } from '../../core/deny-by-default.js'
 import { stackOf } from '../../core/router.js'
 import type { PostureRow } from '../model.js'
-import { type GuardWriter } from './facts.js'
+import type { GuardWriter } from './guard-writer.js'
 import { nameOf } from './known-handlers.js'
 import { prove } from './proof.js'
 import { isForeignHandler } from './proof-own.js'

@@ -1,12 +1,13 @@
 import { valueText } from '../render/plain.js'
 import { shown } from '../render/words.js'
+import { demandChange } from './demands.js'
 import type { LockedGuard, LockedValue } from './format.js'
 
 export type Severity = 'weaker' | 'stronger' | 'changed'
 
 export interface FactChange {
   readonly severity: Severity
-  /** `limit went from 10 to 100` */
+  /** `limit went from 10 to 100`, `went from any of a, b to all of a, b` */
   readonly text: string
 }
 
@@ -40,14 +41,17 @@ export function factChanges(
   before: LockedGuard['facts'],
   after: LockedGuard['facts'],
 ): readonly FactChange[] {
+  const demand = demandChange(before, after)
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
-  return names.flatMap((name) => {
+  const others = demand === undefined ? names : names.filter((name) => name !== 'all' && name !== 'any')
+  const changes = others.flatMap((name) => {
     const was = ownFact(before, name)
     const is = ownFact(after, name)
     if (JSON.stringify(was) === JSON.stringify(is)) return []
     const severity = withModes(severityOf(name, was, is), modeOf(before, name), modeOf(after, name))
     return [{ severity, text: `${shown(name, 80)} ${changeText(was, is)}` }]
   })
+  return demand === undefined ? changes : [demand, ...changes]
 }
 
 /** A rule that only reports keeps nobody out: what becomes of it makes nothing stronger, and its loss nothing weaker. */

@@ -1,6 +1,7 @@
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { isPublic } from '../evidence.js'
-import { byCodeUnit, plainFacts, valueText, type Plain } from '../render/plain.js'
+import { byCodeUnit, plainFacts, type Plain } from '../facts.js'
+import { valueText } from '../render/plain.js'
 
 /** Version of the lock file's shape; a file of another one is refused. */
 export const LOCK_VERSION = 1

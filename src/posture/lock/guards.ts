@@ -1,4 +1,5 @@
 import { guardText, shown } from '../render/words.js'
+import { isNamedAfterPowers, powersKeyOf } from './demands.js'
 import { factChanges, type Severity } from './facts.js'
 import type { LockedGuard } from './format.js'
 
@@ -35,7 +36,7 @@ function isGuard({ kind }: LockedGuard): boolean {
   return kind !== 'publicRoute'
 }
 
-/** The same kind and name first, then, for one that was only renamed, the same kind and facts. */
+/** The same kind and name first; then, for one that was only renamed, the same facts, or the same powers, all or any of them. */
 function paired(
   before: readonly LockedGuard[],
   after: readonly LockedGuard[],
@@ -48,7 +49,8 @@ function paired(
   const renamed = matched(named.lost, named.gained, ({ kind, mode, facts }) =>
     JSON.stringify([kind, mode, facts]),
   )
-  return { pairs: [...named.pairs, ...renamed.pairs], lost: renamed.lost, gained: renamed.gained }
+  const { pairs, lost, gained } = matched(renamed.lost, renamed.gained, powersKeyOf)
+  return { pairs: [...named.pairs, ...renamed.pairs, ...pairs], lost, gained }
 }
 
 function matched(
@@ -88,7 +90,7 @@ function pairChanges({ was, is }: Pair): readonly GuardChange[] {
     change(severity, 'fact-changed', `: ${label} ${text}`),
   )
   const renamed =
-    was.name === is.name
+    was.name === is.name || (isNamedAfterPowers(was) && isNamedAfterPowers(is))
       ? []
       : [
           change(

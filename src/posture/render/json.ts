@@ -1,6 +1,7 @@
 import type { LockChange } from '../lock.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
-import { jsonText, plainFacts } from './plain.js'
+import { plainFacts } from '../facts.js'
+import { jsonText } from './plain.js'
 
 export interface JsonOptions {
   /** What changed since the posture.lock that is in the repository: a last member, also where there is none. */
@@ -47,6 +48,7 @@ function plainRow(row: PostureRow): PostureRow {
     guards: row.guards.map(plainGuard),
     faults: row.faults.map(({ code, message }) => ({ code, message })),
     handler: row.handler,
+    ...(row.passesOn === true ? { passesOn: true } : {}),
   }
 }
 

@@ -1,5 +1,6 @@
-import type { LockChange } from '../lock.js'
+import { summariseChanges, type LockChange } from '../lock.js'
 import type { Finding, Posture } from '../model.js'
+import { codeSpan } from './markdown-text.js'
 import {
   accessText,
   guardText,
@@ -34,7 +35,7 @@ export function renderMarkdown(posture: Posture, options: MarkdownOptions = {}):
     '',
     ...listOf(
       'Changed',
-      changes.map(({ severity, sentence }) => `**${severity}**: ${prose(sentence)}`),
+      summariseChanges(changes).map(({ severity, sentence }) => `**${severity}**: ${prose(sentence)}`),
     ),
     ...tableOf(posture),
     ...listOf(
@@ -75,24 +76,12 @@ function listOf(title: string, items: readonly string[]): readonly string[] {
   return items.length === 0 ? [] : [`#### ${title}`, '', ...items.map((item) => `- ${item}`), '']
 }
 
-/** Text as code. A pipe or a back-tick in a code span is read differently by different parsers, so it gets none. */
 function code(text: string): string {
-  if (text === '') return ''
-  const safe = shown(text)
-  if (/^[^`|\\]*$/.test(safe) && safe.trim() === safe) return `\`${safe}\``
-  return `<code>${referenced(safe)}</code>`
+  return codeSpan(shown(text))
 }
 
 /** Plain words as they are, anything else as code: there, nothing becomes a link, a mention or an emphasis. */
 function prose(text: string): string {
   const safe = shown(text, 600)
   return /^(?:[\p{L}\p{N} ,;:'()-]|\.(?= |$))*$/u.test(safe) && !/^ |:\w/.test(safe) ? safe : code(safe)
-}
-
-/** Character references make no structure (CommonMark section 2.5). A comment keeps `@` from making a mail address. */
-function referenced(text: string): string {
-  return text.replace(/[^\p{L}\p{N} ]/gu, (character) => {
-    const reference = `&#${character.codePointAt(0) ?? 0xfffd};`
-    return character === '@' ? `<!-- -->${reference}<!-- -->` : reference
-  })
 }

@@ -1,7 +1,7 @@
 import type { LockChange } from '../lock.js'
 import { subjectOf } from '../lock/rows.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
-import { byCodeUnit } from './plain.js'
+import { byCodeUnit } from '../facts.js'
 import { guardText, proofText, shown } from './words.js'
 
 export interface MatrixOptions {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { LockChange } from '../lock.js'
 import type { Finding } from '../model.js'
-import { byCodeUnit, jsonText } from './plain.js'
+import { byCodeUnit } from '../facts.js'
+import { jsonText } from './plain.js'
 import { shown } from './words.js'
 
 export interface SarifOptions {

@@ -1,5 +1,6 @@
 import type { Posture, PostureGuard, PostureRow } from '../../model.js'
-import { plainFacts, valueText } from '../plain.js'
+import { plainFacts } from '../../facts.js'
+import { valueText } from '../plain.js'
 import {
   PROOFS,
   accessText,

@@ -1,19 +1,14 @@
-import type { CallSite } from '../../core/call-site.js'
-import type { Finding } from '../model.js'
+import { entries } from './entry.js'
+import { ACCESS, ERRORS, HEADERS, INVENTORY, LIMITS, RECORDS, place } from './places.js'
 
-interface Diagnosis {
-  readonly severity: Finding['severity']
-  readonly consequence: string
-  readonly remedy: string
-}
-
-/** All that the doctor can find. `docs/doctor.md` has a section for each; a test holds the two together. */
-export const DIAGNOSES = {
+/** What the doctor finds in the set-up of an application; the checklist finds some of it too. `docs/doctor.md` has a section for each. */
+export const SET_UP = entries({
   'trust-proxy-true': {
     severity: 'error',
     consequence:
       'The leftmost X-Forwarded-For entry is believed, which the caller writes: it chooses its own address. The middlewares of this library refuse every request with 500 (trust_proxy_unsafe).',
     remedy: "Give the number of proxies before this service: app.set('trust proxy', 1).",
+    about: LIMITS,
   },
   'trust-proxy-loopback': {
     severity: 'warning',
@@ -21,23 +16,27 @@ export const DIAGNOSES = {
       'Whoever reaches this service from the same machine, a sidecar or a port-forward included, chooses its own address and may claim TLS.',
     remedy:
       "Give the number of proxies, app.set('trust proxy', 1), and see that the service can only be reached through them.",
+    about: LIMITS,
   },
   'trust-proxy-wide': {
     severity: 'warning',
     consequence:
       'A caller inside the trusted range chooses its own address and may claim TLS: limits by address do not hold for it.',
     remedy: "Give the number of proxies, app.set('trust proxy', 1), or their own addresses.",
+    about: LIMITS,
   },
   'trust-proxy-everyone': {
     severity: 'error',
     consequence: 'Every caller on the internet chooses its own address and may claim TLS.',
     remedy: "Give the number of proxies, app.set('trust proxy', 1), or their own addresses.",
+    about: LIMITS,
   },
   'trust-proxy-hops': {
     severity: 'warning',
     consequence:
       'Where fewer proxies stand before the service than it counts, the caller writes the entry that is believed and chooses its own address.',
     remedy: 'Count the proxies that append to X-Forwarded-For on the way of every request; give that number.',
+    about: LIMITS,
   },
   'express-copies': {
     severity: 'warning',
@@ -45,30 +44,29 @@ export const DIAGNOSES = {
       'What one copy makes is foreign to the other: mounted applications cannot be looked into, and an update of one copy leaves the other as it was.',
     remedy:
       'Find them with "npm ls express router", then let all packages use one copy (npm dedupe, overrides).',
+    about: INVENTORY,
   },
   'secure-errors-missing': {
     severity: 'error',
     consequence:
       "Refusals and faults go to Express's own error handler, which answers with HTML and, unless NODE_ENV is production, with the stack.",
     remedy: 'Mount it last, for all paths: app.use(secureErrors()).',
+    about: ERRORS,
+    rule: 'requiredMiddlewares',
   },
   'secure-errors-not-last': {
     severity: 'error',
     consequence:
       'What fails behind it does not come back to it: Express, or an error handler behind it, answers in its place.',
     remedy: 'Move app.use(secureErrors()) behind the last route, router and middleware.',
+    about: ERRORS,
   },
   'guard-behind-route': {
     severity: 'error',
     consequence: 'Express takes what is mounted first: a request for these routes never meets the guard.',
     remedy:
       'Mount the guard before the routes, or put it into them. Where a route is for everybody, say so with publicRoute(reason).',
-  },
-  'body-parser-before-authentication': {
-    severity: 'warning',
-    consequence:
-      "Anybody's body is read and parsed before it is known who sends it. The limit of a parser cannot be seen from outside; it is 100 kB unless it was set.",
-    remedy: 'Put the parser into the routes that need it, behind the guards, with a limit of its own.',
+    about: ACCESS,
   },
   'hsts-without-proven-tls': {
     severity: 'note',
@@ -76,96 +74,81 @@ export const DIAGNOSES = {
       'Strict-Transport-Security is sent only where the request is known to come over TLS. Behind a proxy that ends TLS it is never sent.',
     remedy:
       "Behind a proxy, app.set('trust proxy', 1); where this service ends TLS itself, nothing; else secureHeaders({ hsts: false }).",
+    about: place('logs', 'API8', '3.4.1'),
   },
   'memory-store-with-workers': {
     severity: 'warning',
     consequence: 'Each process counts for itself: a caller gets the limit once from every one of them.',
     remedy: 'Share the counts: rateLimit({ ..., store: redisStore(client) }).',
+    about: LIMITS,
   },
   'report-mode-left-on': {
     severity: 'warning',
     consequence: 'The guard records what it would have refused, and refuses nobody.',
     remedy: "Look through its records, then remove mode: 'report'.",
+    about: ACCESS,
+    rule: 'refuseReportMode',
   },
   'secret-literal': {
     severity: 'error',
     consequence:
       'Whoever can read the source has the secret, with every copy, fork and backup; it cannot be changed without a release.',
     remedy: 'Take it from the environment or a secret store, and replace it where it is valid: it is known.',
+    about: place('tokens', 'API8'),
   },
   'secret-in-settings': {
     severity: 'warning',
     consequence:
       'Settings of an application are handed to every template as `settings`, and shown by whatever prints the application.',
     remedy: 'Keep it in a variable of the module that needs it.',
+    about: place('tokens', 'API8'),
   },
   'not-found-not-last': {
     severity: 'error',
     consequence:
       'Express takes what is mounted first: every request for these routes is answered with 404 or 405.',
     remedy: 'Move app.use(notFound()) behind the last route and router, in front of secureErrors().',
+    about: ERRORS,
   },
   'factory-not-called': {
     severity: 'error',
     consequence:
       'Express hands each request to what only makes the middleware: it fails or waits for ever, and nothing is protected.',
     remedy: 'Mount what it answers: app.use(notFound()), not app.use(notFound).',
+    about: ACCESS,
   },
   'audit-missing': {
     severity: 'warning',
+    inAudit: 'error',
     consequence: 'Nobody can tell afterwards who was refused what.',
     remedy: 'Mount it first: app.use(auditLog()).',
+    about: RECORDS,
+    rule: 'requiredMiddlewares',
   },
   'not-found-missing': {
     severity: 'note',
     consequence:
       "Paths and methods that do not exist are answered by Express's HTML page, and leave no decision in the record.",
     remedy: 'Mount it behind the last route: app.use(notFound()).',
+    about: ERRORS,
   },
   'x-powered-by': {
     severity: 'note',
     consequence: 'Every answer names the framework, which tells an attacker where to begin.',
     remedy: "Mount secureHeaders() first, or app.disable('x-powered-by').",
+    about: HEADERS,
   },
   'no-deny-by-default': {
     severity: 'note',
     consequence: 'A route that somebody adds without a guard is open.',
     remedy: 'Call denyByDefault(app) right after express().',
+    about: ACCESS,
   },
   'upgrade-unguarded': {
     severity: 'warning',
     consequence:
       'An upgrade (WebSocket) goes past the application: none of its middlewares sees it, deny-by-default included.',
     remedy: 'Authenticate in the listener, before the connection is accepted; see docs/own-guards.md.',
+    about: ACCESS,
   },
-} as const satisfies Readonly<Record<string, Diagnosis>>
-
-export type DiagnosisCode = keyof typeof DIAGNOSES
-
-interface About {
-  readonly where?: string | undefined
-  readonly site?: CallSite | undefined
-  /** @default what the catalogue says */
-  readonly severity?: Finding['severity'] | undefined
-  /** @default what the catalogue says */
-  readonly consequence?: string | undefined
-  /** @default what the catalogue says */
-  readonly remedy?: string | undefined
-}
-
-/** A finding whose place is still as the stack said it; `diagnose` makes it relative to the root. */
-export function found(code: DiagnosisCode, message: string, about: About = {}): Finding {
-  const { where, site, severity, consequence, remedy } = about
-  const diagnosis: Diagnosis = DIAGNOSES[code]
-  return Object.freeze({
-    code,
-    severity: severity ?? diagnosis.severity,
-    message,
-    consequence: consequence ?? diagnosis.consequence,
-    remedy: remedy ?? diagnosis.remedy,
-    page: `docs/doctor.md#${code}`,
-    where,
-    file: site?.file,
-    line: site?.line,
-  })
-}
+})
