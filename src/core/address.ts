@@ -5,11 +5,11 @@ const WITH_PORT = /^(?:([\d.]+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/
 /**
  * The text under which one network client is counted, or `undefined` for what is no IP address.
  *
- * IPv4 as it is. IPv6 by its first 64 bits, because one subscriber has at least as many addresses. An IPv4 address
+ * IPv4 as it is. IPv6 by its first 64 bits (or 56), because one subscriber has at least as many addresses. An IPv4 address
  * inside IPv6 (mapped `::ffff:0:0/96`, NAT64 `64:ff9b::/96`) counts as that IPv4 address, whatever its spelling:
  * by prefix they would all be one client. Zone ids are dropped.
  */
-export function addressKey(address: string | undefined): string | undefined {
+export function addressKey(address: string | undefined, prefix: 56 | 64 = 64): string | undefined {
   if (address === undefined) return undefined
   if (isIPv4(address)) return address
   // Some proxies write the port into X-Forwarded-For.
@@ -19,7 +19,10 @@ export function addressKey(address: string | undefined): string | undefined {
   if (!isIPv6(plain)) return undefined
   const groups = groupsOf(plain)
   const embedded = embeddedIPv4(groups)
-  return embedded ?? `${groups.slice(0, 4).map(hexadecimal).join(':')}::/64`
+  if (embedded !== undefined) return embedded
+  const network = groups.slice(0, 4)
+  if (prefix === 56) network[3] = (network[3] ?? 0) & 0xff00
+  return `${network.map(hexadecimal).join(':')}::/${prefix}`
 }
 
 function hexadecimal(group: number): string {

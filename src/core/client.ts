@@ -65,8 +65,12 @@ function isForwarded({ headers }: IncomingMessage): boolean {
  * The name under which a client is counted. Throws where there is none: the caller has gone already and taken its
  * address along, or the connection never had one.
  */
-export function clientKey({ socket }: IncomingMessage, { address }: Client): string {
-  const key = addressKey(address)
+export function clientKey(
+  { socket }: IncomingMessage,
+  { address }: Client,
+  addressPrefix: 56 | 64 = 64,
+): string {
+  const key = addressKey(address, addressPrefix)
   if (key !== undefined) return key
   if (address === undefined && socket.destroyed) throw new SecurityProblem('client_gone')
   const problem = `no IP address: ${neutralise(String(address), 64)}`

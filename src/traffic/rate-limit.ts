@@ -1,135 +1,168 @@
-import type { ServerResponse } from 'node:http'
-import type { Mode } from '../core/decision.js'
-import { PASSED, defineGuard, type Guard, type Verdict } from '../core/guard.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { WritableContext } from '../core/context.js'
+import { PASSED, defineGuard, recordDecision, type Guard, type Verdict } from '../core/guard.js'
 import type { Health, Stateful } from '../core/lifecycle.js'
-import {
-  callback,
-  checkOptions,
-  either,
-  enforceOrReport,
-  integer,
-  oneOf,
-  required,
-  ruleName,
-  type OptionRule,
-} from '../core/options.js'
-import type { RateLimitState, Store } from '../core/ports.js'
+import type { RateLimitCheck, RateLimitState } from '../core/ports.js'
 import { SecurityProblem } from '../core/problem.js'
-import { isThenable } from '../core/thenable.js'
-import { leaseCounter } from './rate-limit/counters.js'
-import { policyField, retryAfter, writeFields } from './rate-limit/fields.js'
-import { keyReader, type LimitBy } from './rate-limit/keys.js'
+import { chain, isThenable } from '../core/thenable.js'
+import { leaseCounters } from './rate-limit/counters.js'
+import { retryAfter, writeFields, type Told } from './rate-limit/fields.js'
+import {
+  settingsOf,
+  type Policy,
+  type RateLimitOptions,
+  type RateLimitPolicies,
+} from './rate-limit/options.js'
+import { GuardedCounters, type Counted } from './rate-limit/outage.js'
 
-export type { KeyFunction, LimitBy } from './rate-limit/keys.js'
-
-export interface RateLimitOptions {
-  /** The policy's name: in the answer's fields, in audit and in metrics, and the name its counts are kept under. */
-  readonly name: string
-  /** Requests in a window, 1 to 1000000000. */
-  readonly limit: number
-  /** Length of a window, in **seconds**, 1 to 2592000 (30 days). It begins with the first request that is counted. */
-  readonly windowSeconds: number
-  /**
-   * Whom to count: `address` (IPv6 by its /64), `principal`, `api-key`, or what a function answers. A missing or empty
-   * answer refuses the request with 500; it is never one bucket for everybody.
-   */
-  readonly by: LimitBy
-  /** Where counts are kept: `redisStore(client)`, or `memoryStore()`. @default the memory of this process */
-  readonly store?: Store
-  /** `report` counts and records, refuses nobody and sends no fields. @default 'enforce' */
-  readonly mode?: Mode
-}
+export type { FieldFormat } from './rate-limit/fields.js'
+export type { AddressPrefix, KeyFunction, LimitBy, LimitFact } from './rate-limit/keys.js'
+export type {
+  LimitPolicy,
+  LimitSettings,
+  PointsOf,
+  RateLimitOptions,
+  RateLimitPolicies,
+} from './rate-limit/options.js'
 
 export type RateLimiter = Guard & Stateful
 
-const storeRule: OptionRule = {
-  says: 'redisStore(client) or memoryStore()',
-  holds: (value) => ['redis', 'memory'].includes((value as Partial<Store> | null)?.kind ?? ''),
-}
-
-// What express-rate-limit and rate-limiter-flexible call the same things.
-const ALIASES: Readonly<Record<string, string>> = {
-  windowMs: 'windowSeconds (seconds)',
-  duration: 'windowSeconds',
-  max: 'limit',
-  points: 'limit',
-  keyGenerator: 'by',
-  identifier: 'name',
-  keyPrefix: 'name',
-  storeClient: 'store (redisStore(client))',
-}
-
 /**
- * Refuses a caller after `limit` requests in a window with 429, `Retry-After`, and the fields `RateLimit` and
- * `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
+ * Refuses a caller whose points are used up with 429, `Retry-After`, and the fields `RateLimit` and `RateLimit-Policy`
+ * (draft-ietf-httpapi-ratelimit-headers-10). One limit, or with `policies` several: all are asked in one step, and a
+ * request that one of them refuses is charged to none.
  *
- * Two limiters of one name share their counts; with different options the second throws. With a store that is slow
- * or down every request is refused with 503.
+ * Limiters of one name share their counts; with different options the second throws. With a store that is slow or
+ * down each instance counts its share by itself, unless `onOutage` says otherwise.
  *
- * **Not checked:** that the address is the caller's own; that is what the application's `trust proxy` setting says. A
- * fixed window lets up to twice the limit pass around the moment where one window ends and the next begins.
+ * **Not checked:** that the address is the caller's own; that is what a proven `gateway()` or the application's `trust
+ * proxy` setting says.
  *
  * Throws a `TypeError` for missing, impossible or unknown options.
  */
-export function rateLimit(options: RateLimitOptions): RateLimiter {
-  checkOptions(
-    'rateLimit',
-    options,
-    {
-      name: required(ruleName),
-      limit: required(integer(1, 1_000_000_000)),
-      windowSeconds: required(integer(1, 2_592_000, 'seconds')),
-      by: required(either(oneOf('address', 'principal', 'api-key'), callback)),
-      store: storeRule,
-      mode: enforceOrReport,
-    },
-    ALIASES,
-  )
-  const { name, limit, windowSeconds, by, store, mode = 'enforce' } = options
-  const keyOf = keyReader(by)
-  const counter = leaseCounter({ name, limit, windowSeconds, by }, store)
-  const policy = policyField(name, limit, windowSeconds)
+export function rateLimit(options: RateLimitOptions): RateLimiter
+export function rateLimit(options: RateLimitPolicies): RateLimiter
+export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLimiter {
+  const settings = settingsOf(options)
+  const { policies, store, formats } = settings
+  const lease = leaseCounters(policies, store)
+  const counters = new GuardedCounters(lease.port, settings)
+  const [first] = policies as readonly [Policy]
+  const isTrial = policies.every(({ mode }) => mode === 'report')
+  const name = policies.map((policy) => policy.name).join(' ')
 
   const guard = defineGuard({
     kind: 'rateLimit',
     layer: 'traffic',
-    name,
-    mode,
+    name: policies.length === 1 ? first.name : 'policies',
+    mode: isTrial ? 'report' : 'enforce',
     facts: {
-      limit,
-      windowSeconds,
-      by: typeof by === 'function' ? 'function' : by,
+      ...(policies.length === 1
+        ? first.facts
+        : {
+            policies: policies.map((policy) => ({ name: policy.name, mode: policy.mode, ...policy.facts })),
+          }),
       store: store?.kind ?? 'memory',
+      onOutage: settings.onOutage,
     },
     check(req, context, res) {
-      const key = keyOf(req, context)
-      return typeof key === 'string' ? charge(key, res) : key.then((text) => charge(text, res))
+      return chain(checksOf(policies, req, context), (checks) =>
+        chain(counters.take(checks), (counted) => conclude(checks, counted, context, res)),
+      )
     },
   })
 
-  function charge(key: string, res: ServerResponse): Verdict | Promise<Verdict> {
-    const state = counter.port.take({ key, cost: 1 })
-    return isThenable(state)
-      ? Promise.resolve(state).then((settled) => conclude(settled, res))
-      : conclude(state, res)
-  }
-
-  function conclude(state: RateLimitState, res: ServerResponse): Verdict {
-    if (mode === 'enforce') writeFields(res, name, policy, state)
-    if (state.allowed) return PASSED
-    return new SecurityProblem('limit_exceeded', {
-      headers: { 'retry-after': retryAfter(state.resetMs) },
-      members: { 'violated-policies': [name] },
-      evidence: { limit, windowSeconds },
-    })
+  function conclude(
+    checks: readonly RateLimitCheck[],
+    counted: Counted,
+    context: WritableContext,
+    res: ServerResponse,
+  ): Verdict {
+    const told = checks.map(({ rule }, index) => tell(policies[index] as Policy, rule, counted, index))
+    const binding = told.filter((_, index) => policies[index]?.mode === 'enforce')
+    if (counted.by !== 'nobody') writeFields(res, formats, binding)
+    const full = told.filter(({ state }) => !state.allowed)
+    if (isTrial) return full.length === 0 ? PASSED : exhausted(full, counted)
+    for (const each of full) if (!binding.includes(each)) report(context, each, counted)
+    return counted.allowed
+      ? passed(counted)
+      : exhausted(
+          full.filter((each) => binding.includes(each)),
+          counted,
+        )
   }
 
   return Object.assign(guard, {
     warmUp: () => Promise.resolve(),
-    health: (): Health => ({ ...(store?.health() ?? { status: 'ok' }), name }),
+    health: (): Health => {
+      const { byShare, uncounted } = counters.tally
+      const health: Health = { ...(store?.health() ?? { status: 'ok' }), name }
+      if (byShare + uncounted === 0) return health
+      return {
+        ...health,
+        detail: [health.detail, `without the store: ${byShare} by share, ${uncounted} uncounted`].join('; '),
+      }
+    },
     close: () => {
-      counter.release()
+      lease.release()
+      counters.clear()
       return Promise.resolve()
+    },
+  })
+}
+
+/** Whom to charge, and how much. At once, unless a key function asks somebody. */
+function checksOf(
+  policies: readonly Policy[],
+  req: IncomingMessage,
+  context: WritableContext,
+): readonly RateLimitCheck[] | Promise<readonly RateLimitCheck[]> {
+  const keys = policies.map(({ keyOf }) => keyOf(req, context))
+  const made = (texts: readonly string[]): readonly RateLimitCheck[] =>
+    policies.map(({ name, mode, ruleOf, costOf }, index) => ({
+      name,
+      rule: ruleOf(req, context),
+      key: texts[index] as string,
+      cost: costOf(req, context),
+      isTrial: mode === 'report',
+    }))
+  return keys.some((key) => isThenable(key)) ? Promise.all(keys).then(made) : made(keys as readonly string[])
+}
+
+const UNTOLD: RateLimitState = { allowed: true, remaining: 0, resetMs: 0, retryMs: 0 }
+
+function tell({ name }: Policy, rule: RateLimitCheck['rule'], { states }: Counted, index: number): Told {
+  return { name, rule, state: states[index] ?? UNTOLD }
+}
+
+function passed({ by }: Counted): Verdict {
+  if (by === 'store') return PASSED
+  return {
+    reason: 'passed',
+    evidence: { store: 'unavailable', counted: by === 'share' ? 'by share' : 'not' },
+  }
+}
+
+/** A limit that is being tried out says whom it would have refused. */
+function report(context: WritableContext, told: Told, counted: Counted): void {
+  recordDecision(context, {
+    layer: 'traffic',
+    guard: 'rateLimit',
+    rule: told.name,
+    mode: 'report',
+    problem: exhausted([told], counted),
+  })
+}
+
+function exhausted(full: readonly Told[], { by }: Counted): SecurityProblem {
+  const retry = retryAfter(Math.max(...full.map(({ state }) => state.retryMs)))
+  return new SecurityProblem('limit_exceeded', {
+    headers: retry === undefined ? {} : { 'retry-after': retry },
+    members: { 'violated-policies': full.map(({ name }) => name) },
+    evidence: {
+      policies: full.map(({ name }) => name),
+      limits: full.map(({ rule }) => String(rule.limit)),
+      ...(by === 'share' ? { counted: 'by share' } : {}),
     },
   })
 }

@@ -2,7 +2,8 @@ import type { Verdict } from '../../core/guard.js'
 import { checkOptions, integer, required } from '../../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
 import { isThenable } from '../../core/thenable.js'
-import { MemoryCounter } from '../../stores/memory/counter.js'
+import type { RateLimitCheck } from '../../core/ports.js'
+import { MemoryLimiter } from '../../stores/memory/limiter.js'
 
 /**
  * Refuses an address that has been answered 401 too often, before its next credential is looked at.
@@ -11,20 +12,26 @@ import { MemoryCounter } from '../../stores/memory/counter.js'
  * good callers behind one address never hold each other up.
  */
 export class FailureLimit {
-  readonly #counter: MemoryCounter
+  readonly #limiter = new MemoryLimiter()
+  readonly #checkOf: (key: string) => readonly RateLimitCheck[]
 
   constructor(name: string, options: { readonly limit: number; readonly windowSeconds: number }) {
     checkOptions('authenticate: failureLimit', options, {
       limit: required(integer(1, 1_000_000)),
       windowSeconds: required(integer(1, 86_400, 'seconds')),
     })
-    this.#counter = new MemoryCounter({ ...options, name })
+    const rule = {
+      algorithm: 'sliding',
+      limit: options.limit,
+      windowMs: options.windowSeconds * 1000,
+    } as const
+    this.#checkOf = (key) => [{ name, rule, key, cost: 1 }]
   }
 
   /** Runs an attempt of a client, if it may have one, and counts it if it ends in 401. */
   around(key: string, attempt: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
-    const { allowed, resetMs } = this.#counter.peek(key)
-    if (!allowed) throw exhausted(resetMs)
+    const { allowed, states } = this.#limiter.peek(this.#checkOf(key))
+    if (!allowed) throw exhausted(states[0]?.retryMs ?? 0)
     try {
       const verdict = attempt()
       if (!isThenable(verdict)) return verdict
@@ -35,18 +42,18 @@ export class FailureLimit {
   }
 
   clear(): void {
-    this.#counter.clear()
+    this.#limiter.clear()
   }
 
   #counted(key: string, cause: unknown): never {
-    if (isSecurityProblem(cause) && cause.status === 401) this.#counter.take({ key, cost: 1 })
+    if (isSecurityProblem(cause) && cause.status === 401) this.#limiter.take(this.#checkOf(key))
     throw cause
   }
 }
 
-function exhausted(resetMs: number): SecurityProblem {
+function exhausted(retryMs: number): SecurityProblem {
   return new SecurityProblem('limit_exceeded', {
-    headers: { 'retry-after': String(Math.max(1, Math.ceil(resetMs / 1000))) },
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(retryMs / 1000))) },
     evidence: { limited: 'failed authentications' },
   })
 }

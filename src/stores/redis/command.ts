@@ -10,6 +10,10 @@ interface NodeRedisCluster {
   readonly slots: unknown
   sendCommand(firstKey: string, isReadonly: boolean, args: string[]): Promise<unknown>
 }
+interface NodeRedisSentinel {
+  getSentinelNode(): unknown
+  sendCommand(isReadonly: boolean, args: string[]): Promise<unknown>
+}
 
 /**
  * One command under the store's time-out and circuit breaker: `command(store, 'SET', 'name', 'value', 'NX')`. Its first
@@ -36,10 +40,16 @@ function send(
   firstKey: string,
 ): Promise<unknown> {
   if (dialect === 'ioredis') return (client as Ioredis).call(name, ...args)
+  // Never as read-only: a replica may not have heard yet of what was written a moment ago.
   if (isCluster(client)) return client.sendCommand(firstKey, false, [name, ...args])
+  if (isSentinel(client)) return client.sendCommand(false, [name, ...args])
   return (client as NodeRedis).sendCommand([name, ...args])
 }
 
 function isCluster(client: object): client is NodeRedisCluster {
-  return 'slots' in client && (client as { sendCommand?: { length?: number } }).sendCommand?.length !== 1
+  return 'slots' in client
+}
+
+function isSentinel(client: object): client is NodeRedisSentinel {
+  return 'getSentinelNode' in client
 }

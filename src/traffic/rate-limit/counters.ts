@@ -1,20 +1,17 @@
 import { processRegistry } from '../../core/process-registry.js'
-import type { RateLimitPort, Store } from '../../core/ports.js'
-import { MemoryCounter } from '../../stores/memory/counter.js'
-import type { LimitBy } from './keys.js'
-import { RedisCounter } from './redis-counter.js'
+import type { RateLimitPort, LimitStore } from '../../core/ports.js'
+import { MemoryLimiter } from '../../stores/memory/limiter.js'
+import { RedisLimiter } from '../../stores/redis/limiter.js'
+import type { Policy } from './options.js'
 
-export interface CounterPolicy {
-  readonly name: string
-  readonly limit: number
-  readonly windowSeconds: number
-  readonly by: LimitBy
-}
-
-interface SharedCounter {
-  readonly port: RateLimitPort
+interface Lease {
   readonly signature: string
   users: number
+}
+
+interface Counters {
+  readonly port: RateLimitPort
+  readonly names: Map<string, Lease>
 }
 
 export interface CounterLease {
@@ -22,47 +19,62 @@ export interface CounterLease {
   release(): void
 }
 
-const byStore = new WeakMap<Store, Map<string, SharedCounter>>()
+const byStore = new WeakMap<LimitStore, Counters>()
 
 /**
- * The counter of a name: one per process and store, shared by every limiter that says the same.
+ * The counters of a store, one per process: limiters of one name share their counts.
  *
  * Throws a `TypeError` where a limiter of that name says something else: one of the two would count wrongly.
  */
-export function leaseCounter(policy: CounterPolicy, store: Store | undefined): CounterLease {
-  const counters = store === undefined ? processRegistry<SharedCounter>('limiters') : countersOf(store)
-  const signature = signatureOf(policy)
-  const counter = counters.get(policy.name) ?? { port: makePort(policy, store), signature, users: 0 }
-  if (counter.signature !== signature) {
-    throw new TypeError(
-      `rateLimit: name must be unique among limiters with different options, got "${policy.name}" with ` +
-        `${signature} beside ${counter.signature}`,
-    )
+export function leaseCounters(policies: readonly Policy[], store: LimitStore | undefined): CounterLease {
+  const counters = store === undefined ? ownCounters() : countersOf(store)
+  for (const { name, signature } of policies) {
+    const held = counters.names.get(name)
+    if (held !== undefined && held.signature !== signature)
+      throw new TypeError(
+        `rateLimit: name must be unique among limiters with different options, got "${name}" with ` +
+          `${signature} beside ${held.signature}`,
+      )
   }
-  counter.users += 1
-  counters.set(policy.name, counter)
+  for (const { name, signature } of policies) {
+    const held = counters.names.get(name) ?? { signature, users: 0 }
+    held.users += 1
+    counters.names.set(name, held)
+  }
   let released = false
   return {
-    port: counter.port,
+    port: counters.port,
     release: () => {
       if (released) return
       released = true
-      counter.users -= 1
-      if (counter.users === 0) counters.delete(policy.name)
+      for (const { name } of policies) release(counters, name)
     },
   }
 }
 
-function countersOf(store: Store): Map<string, SharedCounter> {
-  const counters = byStore.get(store) ?? new Map<string, SharedCounter>()
+function release({ port, names }: Counters, name: string): void {
+  const held = names.get(name)
+  if (held === undefined) return
+  held.users -= 1
+  if (held.users > 0) return
+  names.delete(name)
+  if (port instanceof MemoryLimiter) port.drop(name)
+}
+
+function ownCounters(): Counters {
+  const registry = processRegistry<Counters>('limiters')
+  const counters = registry.get('memory') ?? { port: new MemoryLimiter(), names: new Map<string, Lease>() }
+  registry.set('memory', counters)
+  return counters
+}
+
+function countersOf(store: LimitStore): Counters {
+  const counters = byStore.get(store) ?? { port: portOf(store), names: new Map<string, Lease>() }
   byStore.set(store, counters)
   return counters
 }
 
-function makePort(policy: CounterPolicy, store: Store | undefined): RateLimitPort {
-  return store?.kind === 'redis' ? new RedisCounter(store, policy) : new MemoryCounter(policy)
-}
-
-function signatureOf({ limit, windowSeconds, by }: CounterPolicy): string {
-  return `limit ${limit}, windowSeconds ${windowSeconds}, by ${typeof by === 'function' ? 'a function' : by}`
+function portOf(store: LimitStore): RateLimitPort {
+  if (store.kind === 'redis') return new RedisLimiter(store)
+  return store.kind === 'limiter' ? store.port : new MemoryLimiter()
 }

@@ -1,26 +1,77 @@
 import type { ServerResponse } from 'node:http'
-import type { RateLimitState } from '../../core/ports.js'
+import type { LimitRule, RateLimitState } from '../../core/ports.js'
 
-/** `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10 section 3): what does not change from one request to the next. */
-export function policyField(name: string, limit: number, windowSeconds: number): string {
-  return `"${name}";q=${limit};w=${windowSeconds}`
+/**
+ * `draft-10`: `RateLimit` and `RateLimit-Policy` as lists (draft-ietf-httpapi-ratelimit-headers-10). `draft-7`: the same
+ * names with one policy in the older syntax. `legacy`: `X-RateLimit-Limit`, `-Remaining`, `-Reset`. `none`: nothing.
+ */
+export type FieldFormat = 'draft-10' | 'draft-7' | 'legacy' | 'none'
+
+/** What one limit says of one request. */
+export interface Told {
+  readonly name: string
+  readonly rule: LimitRule
+  readonly state: RateLimitState
 }
 
-/** Adds one limiter's fields. Several limiters on one response make one list (RFC 9651 section 3.1). */
-export function writeFields(res: ServerResponse, name: string, policy: string, state: RateLimitState): void {
-  if (res.headersSent) return
-  append(res, 'RateLimit-Policy', policy)
-  append(res, 'RateLimit', `"${name}";r=${state.remaining};t=${toSeconds(state.resetMs)}`)
+/** Adds the fields of these limits. Several limiters on one response make one list (RFC 9651 section 3.1). */
+export function writeFields(
+  res: ServerResponse,
+  formats: readonly FieldFormat[],
+  told: readonly Told[],
+): void {
+  if (res.headersSent || told.length === 0) return
+  for (const format of formats) {
+    if (format === 'draft-10') writeLists(res, told)
+    else writeOne(res, format, tightest(told))
+  }
+}
+
+function writeLists(res: ServerResponse, told: readonly Told[]): void {
+  const policies = told.map(({ name, rule }) => `"${name}";q=${rule.limit};w=${windowOf(rule)}`)
+  const limits = told.map(({ name, state }) => `"${name}";r=${state.remaining};t=${toSeconds(state.resetMs)}`)
+  append(res, 'RateLimit-Policy', policies.join(', '))
+  append(res, 'RateLimit', limits.join(', '))
+}
+
+/** The older formats have room for one limit: the one that leaves least, of limiters before this one too. */
+function writeOne(res: ServerResponse, format: FieldFormat, { rule, state }: Told): void {
+  const { limit } = rule
+  const { remaining } = state
+  const reset = toSeconds(state.resetMs)
+  const field = format === 'legacy' ? 'X-RateLimit-Remaining' : 'RateLimit'
+  const before = /(\d+)(?:, reset=\d+)?$/.exec(String(res.getHeader(field)))?.[1]
+  if (before !== undefined && Number(before) <= remaining) return
+  if (format === 'legacy') {
+    res.setHeader('X-RateLimit-Limit', String(limit))
+    res.setHeader('X-RateLimit-Remaining', String(remaining))
+    res.setHeader('X-RateLimit-Reset', String(reset))
+    return
+  }
+  res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${reset}`)
+  res.setHeader('RateLimit-Policy', `${limit};w=${windowOf(rule)}`)
+}
+
+function tightest(told: readonly Told[]): Told {
+  return told.reduce((least, each) => (each.state.remaining < least.state.remaining ? each : least))
 }
 
 /**
- * `Retry-After` in whole seconds (RFC 9110 section 10.2.3): never before the window ends, and up to a tenth later, so
- * that callers refused together do not come back together.
+ * `Retry-After` in whole seconds (RFC 9110 section 10.2.3): never before there is room, and up to a tenth later, so that
+ * callers refused together do not come back together. None where there will never be room.
  */
-export function retryAfter(resetMs: number): string {
-  const seconds = Math.max(1, toSeconds(resetMs))
+export function retryAfter(retryMs: number): string | undefined {
+  if (!Number.isFinite(retryMs)) return undefined
+  const seconds = Math.max(1, toSeconds(retryMs))
   const spread = Math.max(1, Math.ceil(seconds / 10))
   return String(seconds + Math.floor(Math.random() * (spread + 1)))
+}
+
+const PERIOD_SECONDS = { minute: 60, hour: 3600, day: 86_400, month: 2_678_400 }
+
+/** The window in whole seconds, at least 1, as the draft has it. */
+function windowOf(rule: LimitRule): number {
+  return rule.algorithm === 'fixed' ? PERIOD_SECONDS[rule.period] : Math.max(1, toSeconds(rule.windowMs))
 }
 
 function toSeconds(milliseconds: number): number {

@@ -3,34 +3,72 @@ import type { IncomingMessage } from 'node:http'
 import { clientKey } from '../../core/client.js'
 import { requirePrincipal, type RequestContext } from '../../core/context.js'
 import { SecurityProblem } from '../../core/problem.js'
+import { routeTemplate } from '../../core/route.js'
 import { isThenable } from '../../core/thenable.js'
 
 /** Answers whom a request is charged to. An empty answer refuses the request: it is never one bucket for everybody. */
 export type KeyFunction = (req: IncomingMessage, context: RequestContext) => string | Promise<string>
 
-/** Whom a limit counts. */
-export type LimitBy = 'address' | 'principal' | 'api-key' | KeyFunction
+/** What of a request is verified, and may therefore be counted by. */
+export type LimitFact = 'address' | 'principal' | 'client' | 'api-key' | 'tenant' | 'route'
+
+/** Whom a limit counts: one fact, several together, or what a function answers. */
+export type LimitBy = LimitFact | readonly LimitFact[] | KeyFunction
+
+export const LIMIT_FACTS: readonly LimitFact[] = [
+  'address',
+  'principal',
+  'client',
+  'api-key',
+  'tenant',
+  'route',
+]
+
+/** Bits of an IPv6 address that one subscriber keeps: what is behind them is the subscriber's own to choose. */
+export type AddressPrefix = 56 | 64
 
 const MAX_KEY_LENGTH = 200
 
 type KeyReader = (req: IncomingMessage, context: RequestContext) => string | Promise<string>
 
-export function keyReader(by: LimitBy): KeyReader {
-  if (by === 'address') return (req, context) => clientKey(req, context.client)
-  if (by === 'principal') return (_req, context) => bounded(requirePrincipal(context).key)
-  if (by === 'api-key') return (_req, context) => bounded(apiKeyName(context))
-  return (req, context) => {
-    const key = by(req, context)
-    return isThenable(key) ? Promise.resolve(key).then(answered) : answered(key)
-  }
+export function keyReader(by: LimitBy, addressPrefix: AddressPrefix): KeyReader {
+  if (typeof by === 'function')
+    return (req, context) => {
+      const key = by(req, context)
+      return isThenable(key) ? Promise.resolve(key).then(answered) : answered(key)
+    }
+  if (typeof by === 'string') return (req, context) => bounded(READERS[by](req, context, addressPrefix))
+  const readers = by.map((fact) => READERS[fact])
+  // As a list, so that no two callers run together.
+  return (req, context) => bounded(JSON.stringify(readers.map((read) => read(req, context, addressPrefix))))
 }
 
-function apiKeyName(context: RequestContext): string {
-  const principal = requirePrincipal(context)
-  // Of principalFrom, the principal itself is the key's.
-  const own = principal.authenticatedBy === 'api-key' ? principal.credentialId : undefined
-  const id = context.apiKeyId ?? own
-  return JSON.stringify([principal.key, present(id, 'the caller did not come with an API key')])
+type FactReader = (req: IncomingMessage, context: RequestContext, addressPrefix: AddressPrefix) => string
+
+const READERS: Readonly<Record<LimitFact, FactReader>> = {
+  address: (req, { client }, addressPrefix) => clientKey(req, client, addressPrefix),
+  principal: (_req, context) => requirePrincipal(context).key,
+  client(_req, context) {
+    const { issuer, clientId } = requirePrincipal(context)
+    return JSON.stringify([issuer, present(clientId, 'the credential names no client')])
+  },
+  'api-key'(_req, context) {
+    const principal = requirePrincipal(context)
+    // Of principalFrom, the principal itself is the key's.
+    const own = principal.authenticatedBy === 'api-key' ? principal.credentialId : undefined
+    const id = context.apiKeyId ?? own
+    return JSON.stringify([principal.key, present(id, 'the caller did not come with an API key')])
+  },
+  tenant(_req, context) {
+    const { issuer, claims } = requirePrincipal(context)
+    const tenant = Object.hasOwn(claims, 'tenant') ? claims['tenant'] : undefined
+    return JSON.stringify([
+      issuer,
+      present(typeof tenant === 'string' ? tenant : undefined, 'the caller has no claim "tenant"'),
+    ])
+  },
+  // Everything that no route serves is one place: a template, never a path that a caller makes up.
+  route: (req, { method }) => `${method} ${routeTemplate(req)}`,
 }
 
 /** A function may answer with a secret: only its digest is kept. */

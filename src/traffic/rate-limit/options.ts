@@ -1,0 +1,251 @@
+import type { IncomingMessage } from 'node:http'
+import type { RequestContext } from '../../core/context.js'
+import type { Mode } from '../../core/decision.js'
+import {
+  callback,
+  checkOptions,
+  either,
+  enforceOrReport,
+  integer,
+  listOf,
+  misuse,
+  oneOf,
+  record,
+  required,
+  ruleName,
+  type OptionRule,
+} from '../../core/options.js'
+import type { LimitRule, Period, LimitStore } from '../../core/ports.js'
+import type { FieldFormat } from './fields.js'
+import { LIMIT_FACTS, keyReader, type AddressPrefix, type LimitBy } from './keys.js'
+
+/** Points for one caller of one request: a number, or what a function answers. */
+export type PointsOf = (req: IncomingMessage, context: RequestContext) => number
+
+/** One limit. */
+export interface LimitPolicy {
+  /** The policy's name: in the answer's fields, in audit and in metrics, and the name its counts are kept under. */
+  readonly name: string
+  /** Points in a window, 1 to 1000000000; or a function that answers them for a caller's plan. */
+  readonly limit: number | PointsOf
+  /** Length of a window, in **seconds**, 0.1 to 2678400 (31 days). Not with `period`. */
+  readonly windowSeconds?: number
+  /** A calendar window in UTC instead, for quotas. */
+  readonly period?: Period
+  /**
+   * `sliding`: never more than `limit` in any window. `gcra`: one each `windowSeconds / limit`, with `burst` at once.
+   * @default 'sliding', with `period` 'fixed'
+   */
+  readonly algorithm?: LimitRule['algorithm']
+  /** For `gcra`: how many at once after a pause, 1 to 1000000000. */
+  readonly burst?: number
+  /**
+   * Whom to count: `address` (IPv6 by its prefix), `principal`, `client`, `api-key`, `tenant` (the claim of that name),
+   * `route` (its template), several of them in a list, or what a function answers. A missing or empty answer refuses the
+   * request with 500; it is never one bucket for everybody.
+   */
+  readonly by: LimitBy
+  /** Points that a request costs, an integer of 1 or more, or a function that answers it. @default 1 */
+  readonly cost?: number | PointsOf
+  /** `report` counts and records, refuses nobody and sends no fields. @default 'enforce' */
+  readonly mode?: Mode
+}
+
+/** What holds for all limits of one `rateLimit`. */
+export interface LimitSettings {
+  /** Where counts are kept: `redisStore(client)`, `memoryStore()`, or an adapter. @default the memory of this process */
+  readonly store?: LimitStore
+  /**
+   * While the store is slow or down: `local` counts here, each instance its share; `deny` refuses with 503; `allow` lets
+   * everybody pass uncounted. @default 'local'
+   */
+  readonly onOutage?: 'local' | 'deny' | 'allow'
+  /** How many instances share a limit: what `local` divides it by, 1 to 100000. @default 1 */
+  readonly instances?: number
+  /** Fields of the answer, one format or several. @default 'draft-10' */
+  readonly fields?: FieldFormat | readonly FieldFormat[]
+  /** Bits of an IPv6 address that are counted. @default 64 */
+  readonly addressPrefix?: AddressPrefix
+}
+
+export interface RateLimitOptions extends LimitPolicy, LimitSettings {}
+
+/** Several limits, asked in one step: a request that one of them refuses is charged to none. */
+export interface RateLimitPolicies extends LimitSettings {
+  /** 1 to 16 limits of different names. */
+  readonly policies: readonly LimitPolicy[]
+}
+
+/** One limit, checked, with its defaults. */
+export interface Policy {
+  readonly name: string
+  readonly mode: Mode
+  readonly keyOf: ReturnType<typeof keyReader>
+  readonly ruleOf: (req: IncomingMessage, context: RequestContext) => LimitRule
+  readonly costOf: (req: IncomingMessage, context: RequestContext) => number
+  /** What must be the same wherever this name is used. */
+  readonly signature: string
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+export interface Settings {
+  readonly policies: readonly Policy[]
+  readonly store: LimitStore | undefined
+  readonly onOutage: 'local' | 'deny' | 'allow'
+  readonly instances: number
+  readonly formats: readonly FieldFormat[]
+}
+
+const ME = 'rateLimit'
+const POINTS = integer(1, 1_000_000_000)
+const MAX_WINDOW_SECONDS = 2_678_400
+const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month']
+const FORMATS: readonly FieldFormat[] = ['draft-10', 'draft-7', 'legacy', 'none']
+
+const storeRule: OptionRule = {
+  says: 'redisStore(client), memoryStore() or an adapter',
+  holds: (value) =>
+    ['redis', 'memory', 'limiter'].includes((value as Partial<LimitStore> | null)?.kind ?? ''),
+}
+const windowRule: OptionRule = {
+  says: `a number from 0.1 to ${MAX_WINDOW_SECONDS} seconds`,
+  holds: (value) => typeof value === 'number' && value >= 0.1 && value <= MAX_WINDOW_SECONDS,
+}
+
+const POLICY_RULES: Readonly<Record<keyof LimitPolicy, OptionRule>> = {
+  name: required(ruleName),
+  limit: required(either(POINTS, callback)),
+  windowSeconds: windowRule,
+  period: oneOf(...PERIODS),
+  algorithm: oneOf('sliding', 'gcra', 'fixed'),
+  burst: POINTS,
+  by: required(either(oneOf(...LIMIT_FACTS), listOf(oneOf(...LIMIT_FACTS)), callback)),
+  cost: either(POINTS, callback),
+  mode: enforceOrReport,
+}
+const SETTINGS_RULES: Readonly<Record<keyof LimitSettings, OptionRule>> = {
+  store: storeRule,
+  onOutage: oneOf('local', 'deny', 'allow'),
+  instances: integer(1, 100_000),
+  fields: either(oneOf(...FORMATS), listOf(oneOf(...FORMATS))),
+  addressPrefix: oneOf(56, 64),
+}
+
+// What express-rate-limit and rate-limiter-flexible call the same things.
+const ALIASES: Readonly<Record<string, string>> = {
+  windowMs: 'windowSeconds (seconds)',
+  duration: 'windowSeconds',
+  max: 'limit',
+  points: 'limit',
+  keyGenerator: 'by',
+  identifier: 'name',
+  keyPrefix: 'name',
+  storeClient: 'store (redisStore(client))',
+  standardHeaders: 'fields',
+  legacyHeaders: "fields ('legacy')",
+  passOnStoreError: "onOutage ('allow')",
+  insuranceLimiter: "onOutage ('local') and instances",
+  ipv6Subnet: 'addressPrefix',
+  skip: 'a route of its own',
+}
+
+/** Checks the options of either form and gives every one its value. */
+export function settingsOf(options: RateLimitOptions | RateLimitPolicies): Settings {
+  const given: unknown = (options as Partial<RateLimitPolicies> | null | undefined)?.policies
+  if (given === undefined)
+    checkOptions(ME, options, { ...POLICY_RULES, ...SETTINGS_RULES, policies: listOf(record) }, ALIASES)
+  else checkOptions(ME, options, { policies: required(listOf(record)), ...SETTINGS_RULES }, ALIASES)
+  const list = given === undefined ? [options as LimitPolicy] : (given as readonly LimitPolicy[])
+  if (list.length > 16) throw misuse(ME, 'policies', 'at most 16 limits', list.length)
+  if (given !== undefined)
+    for (const each of list) checkOptions(`${ME}: policies`, each, POLICY_RULES, ALIASES)
+  if (new Set(list.map(({ name }) => name)).size < list.length)
+    throw misuse(
+      ME,
+      'policies',
+      'limits of different names',
+      list.map(({ name }) => name),
+    )
+  const { store, onOutage = 'local', instances = 1, fields = 'draft-10', addressPrefix = 64 } = options
+  const formats = typeof fields === 'string' ? [fields] : [...fields]
+  return {
+    policies: list.map((each) => policyOf(each, addressPrefix)),
+    store,
+    onOutage,
+    instances,
+    formats: formats.filter((format) => format !== 'none'),
+  }
+}
+
+function policyOf(policy: LimitPolicy, addressPrefix: AddressPrefix): Policy {
+  const { name, limit, by, cost = 1, mode = 'enforce' } = policy
+  const shape = shapeOf(policy)
+  const shown = { limit: typeof limit === 'function' ? 'function' : limit, ...shape }
+  const counted = typeof by === 'function' ? 'function' : by
+  return Object.freeze({
+    name,
+    mode,
+    keyOf: keyReader(by, addressPrefix),
+    ruleOf: typeof limit === 'function' ? plannedRule(limit, shape) : constant(ruleOf(limit, shape)),
+    costOf: typeof cost === 'function' ? checkedCost(cost) : constant(cost),
+    signature: [
+      ...Object.entries(shown).map(([word, value]) => `${word} ${String(value)}`),
+      `by ${typeof counted === 'string' ? counted : counted.join(' and ')}`,
+    ].join(', '),
+    facts: {
+      ...shown,
+      by: typeof counted === 'string' ? counted : [...counted],
+      ...(cost === 1 ? {} : { cost: typeof cost === 'function' ? 'function' : cost }),
+    },
+  })
+}
+
+/** How a limit counts, apart from how much it allows. */
+type Shape =
+  | { readonly algorithm: 'sliding'; readonly windowSeconds: number }
+  | { readonly algorithm: 'gcra'; readonly windowSeconds: number; readonly burst: number }
+  | { readonly algorithm: 'fixed'; readonly period: Period }
+
+function shapeOf(policy: LimitPolicy): Shape {
+  const { windowSeconds, period, burst } = policy
+  const algorithm = policy.algorithm ?? (period === undefined ? 'sliding' : 'fixed')
+  if (burst !== undefined && algorithm !== 'gcra')
+    throw misuse(ME, 'burst', 'left out where algorithm is not gcra', burst)
+  if (algorithm === 'fixed') {
+    if (windowSeconds !== undefined)
+      throw misuse(ME, 'windowSeconds', 'left out where the window is a calendar period', windowSeconds)
+    if (period === undefined) throw misuse(ME, 'period', 'given where algorithm is fixed', period)
+    return { algorithm, period }
+  }
+  if (period !== undefined) throw misuse(ME, 'period', 'left out where algorithm is not fixed', period)
+  if (windowSeconds === undefined) throw misuse(ME, 'windowSeconds', windowRule.says, windowSeconds)
+  if (algorithm === 'sliding') return { algorithm, windowSeconds }
+  if (burst === undefined) throw misuse(ME, 'burst', `given where algorithm is gcra: ${POINTS.says}`, burst)
+  return { algorithm, windowSeconds, burst }
+}
+
+function ruleOf(limit: number, shape: Shape): LimitRule {
+  if (shape.algorithm === 'fixed') return { algorithm: 'fixed', limit, period: shape.period }
+  const windowMs = shape.windowSeconds * 1000
+  return shape.algorithm === 'sliding'
+    ? { algorithm: 'sliding', limit, windowMs }
+    : { algorithm: 'gcra', limit, windowMs, burst: shape.burst }
+}
+
+/** A plan that answers no limit is a fault, never no limit. */
+function plannedRule(limitOf: PointsOf, shape: Shape): Policy['ruleOf'] {
+  return (req, context) => ruleOf(points('limit', limitOf(req, context)), shape)
+}
+
+function checkedCost(costOf: PointsOf): Policy['costOf'] {
+  return (req, context) => points('cost', costOf(req, context))
+}
+
+function points(option: string, value: number): number {
+  if (!POINTS.holds(value)) throw misuse(ME, `what ${option} answers`, POINTS.says, value)
+  return value
+}
+
+function constant<T>(value: T): () => T {
+  return () => value
+}
