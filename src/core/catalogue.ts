@@ -62,6 +62,18 @@ export const PROBLEMS = {
     detail: 'The limit is reached. Try again after the time in Retry-After.',
     type: `${REGISTERED}quota-exceeded`,
   },
+  conflict: { status: 409, title: 'Conflict', detail: 'A request with this key is still being worked on.' },
+  key_reused: {
+    status: 422,
+    title: 'Unprocessable Content',
+    detail: 'This key was used for another request.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'Service Unavailable',
+    detail: 'There is too much to do right now. Try again after the time in Retry-After.',
+    type: `${REGISTERED}temporary-reduced-capacity`,
+  },
   internal: { status: 500, title: 'Internal Server Error', detail: 'Something went wrong on our side.' },
   unavailable: {
     status: 503,
@@ -145,6 +157,15 @@ export const REFUSALS = {
   limit_exceeded: 'limit_exceeded',
   limiter_key_missing: 'internal',
   store_unavailable: 'unavailable',
+  caller_blocked: 'limit_exceeded',
+  concurrency_exceeded: 'limit_exceeded',
+  capacity_exceeded: 'overloaded',
+  load_shed: 'overloaded',
+  time_exceeded: 'overloaded',
+  idempotency_key_missing: 'bad_request',
+  idempotency_key_malformed: 'bad_request',
+  idempotency_key_in_use: 'conflict',
+  idempotency_key_reused: 'key_reused',
   // validation
   body_missing: 'input_invalid',
   body_unparsed: 'media_type_unsupported',
@@ -183,6 +204,7 @@ export const PASSES = [
   'no_body',
   'proven',
   'unproven',
+  'replayed',
 ] as const
 
 export type PassReason = (typeof PASSES)[number]
