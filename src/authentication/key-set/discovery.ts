@@ -2,17 +2,26 @@ import { neutralise } from '../../core/text.js'
 import { isSecureUrl } from '../../core/remote-json.js'
 import { fetchJson } from './fetch-json.js'
 
+/** As `discover`, of the key set. */
+export function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<string> {
+  return discover(issuer, 'jwks_uri', signal)
+}
+
 /**
- * Finds an issuer's key set address in its metadata: OpenID Connect Discovery 1.0 section 4, else RFC 8414 section 3.
+ * Finds an address in an issuer's metadata: OpenID Connect Discovery 1.0 section 4, else RFC 8414 section 3.
  *
  * The metadata must name the configured issuer byte for byte (a document of somebody else's says nothing about this
  * one) and an address that may be asked.
  */
-export async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<string> {
+export async function discover(
+  issuer: string,
+  member: 'jwks_uri' | 'introspection_endpoint',
+  signal: AbortSignal,
+): Promise<string> {
   const faults: unknown[] = []
   for (const url of metadataUrls(issuer)) {
     try {
-      return jwksUriIn(await fetchJson(url, signal), issuer)
+      return addressIn(await fetchJson(url, signal), issuer, member)
     } catch (cause) {
       faults.push(cause)
     }
@@ -32,15 +41,15 @@ function metadataUrls(issuer: string): readonly string[] {
   ]
 }
 
-function jwksUriIn(metadata: unknown, issuer: string): string {
-  const { issuer: named, jwks_uri: jwksUri } = (metadata ?? {}) as { issuer?: unknown; jwks_uri?: unknown }
+function addressIn(metadata: unknown, issuer: string, member: string): string {
+  const { issuer: named, [member]: address } = (metadata ?? {}) as Readonly<Record<string, unknown>>
   if (named !== issuer) {
     const other = typeof named === 'string' ? neutralise(named, 128) : typeof named
     throw new Error(`the metadata names the issuer ${other}, and configured is ${issuer}`)
   }
-  if (typeof jwksUri !== 'string' || !isSecureUrl(jwksUri))
-    throw new Error('the metadata names no usable jwks_uri')
-  return jwksUri
+  if (typeof address !== 'string' || !isSecureUrl(address))
+    throw new Error(`the metadata names no usable ${member}`)
+  return address
 }
 
 /** `fetch failed` says nothing; the code of its cause (`ECONNREFUSED`, an expired certificate) does. */

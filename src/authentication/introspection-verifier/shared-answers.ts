@@ -1,0 +1,50 @@
+import { wallClockMs } from '../../core/clock.js'
+import { record } from '../../core/options.js'
+import type { SharedStore } from '../../core/ports.js'
+import { command } from '../../stores/redis/command.js'
+
+type Json = Readonly<Record<string, unknown>>
+
+export interface SharedAnswer {
+  readonly answer: Json
+  readonly ageMs: number
+}
+
+/**
+ * Answers about good tokens in Redis, as the server gave them: each instance judges them by its own options. A store
+ * that is out, and a value that is none of ours, are the same as no answer: the server is asked, and nobody is refused
+ * for want of a cache.
+ */
+export class SharedAnswers {
+  readonly #store: SharedStore
+  readonly #prefix: string
+
+  constructor(store: SharedStore, id: string) {
+    this.#store = store
+    this.#prefix = `${store.prefix}:introspection:${id}:`
+  }
+
+  async find(name: string): Promise<SharedAnswer | undefined> {
+    try {
+      return sharedAnswerIn(await command(this.#store, 'GET', this.#prefix + name))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Nobody waits for it. */
+  keep(name: string, answer: Json, lifeMs: number): void {
+    if (lifeMs < 1) return
+    const value = JSON.stringify({ askedMs: wallClockMs(), answer })
+    const life = String(Math.ceil(lifeMs))
+    command(this.#store, 'SET', this.#prefix + name, value, 'PX', life).catch(() => undefined)
+  }
+}
+
+function sharedAnswerIn(text: unknown): SharedAnswer | undefined {
+  if (typeof text !== 'string') return undefined
+  const { askedMs, answer } = (JSON.parse(text) ?? {}) as { askedMs?: unknown; answer?: unknown }
+  if (typeof askedMs !== 'number' || !record.holds(answer)) return undefined
+  // Another machine's clock may be ahead: such an answer is as old as it is new, and Redis ends it.
+  return { answer: answer as Json, ageMs: Math.max(0, wallClockMs() - askedMs) }
+}
