@@ -9,11 +9,15 @@ export interface ClientCertificate {
   readonly x509: X509Certificate
   /** Who saw the key and verified the chain: `tls`, this server itself, or the name of a proven hop. */
   readonly verifiedBy: string
-  /** Certificates between `x509` and its root, leaf first, where they were forwarded. Nobody here verified them. */
+  /** Certificates that came with `x509`, as far as they are still to be had. Nobody here verified them. */
   readonly chain: readonly X509Certificate[]
 }
 
 const MAX_LENGTH = 16_384
+const MAX_CHAIN = 8
+
+// Node.js hands the rest of a chain out once for each connection: the next time it has forgotten (nodejs/node#65579).
+const chains = new WeakMap<object, readonly X509Certificate[]>()
 
 /**
  * The caller's certificate: what the proven hop forwarded, else what this server verified on the connection.
@@ -36,9 +40,30 @@ export function clientCertificateOf(
 export function certificateOfConnection(socket: Partial<TLSSocket>): ClientCertificate | undefined {
   // A renegotiation that failed leaves `authorized` as it was, and an error beside it.
   if (socket.authorized !== true || (socket.authorizationError ?? null) !== null) return undefined
-  const x509 = socket.getPeerX509Certificate?.()
+  const x509 = shownCertificate(socket)
   if (x509 === undefined || !isCurrent(x509)) return undefined
-  return { x509, verifiedBy: 'tls', chain: [] }
+  return { x509, verifiedBy: 'tls', chain: chains.get(socket) ?? [] }
+}
+
+/**
+ * The certificate that is shown on this connection, **verified or not**. Everybody here asks through this function: it
+ * keeps the rest of the chain, which a resumed session (and whoever asks after somebody else) does not have.
+ */
+export function shownCertificate(socket: Partial<TLSSocket>): X509Certificate | undefined {
+  const x509 = socket.getPeerX509Certificate?.()
+  const issuer = x509?.issuerCertificate
+  if (issuer !== undefined) chains.set(socket, chainFrom(issuer))
+  return x509
+}
+
+function chainFrom(first: X509Certificate): readonly X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let next: X509Certificate | undefined = first
+  while (next !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(next)
+    next = next.issuerCertificate
+  }
+  return chain
 }
 
 /** Whether a certificate's time is now. A connection may outlive it; a time that cannot be read is over. */

@@ -1,130 +1,130 @@
-// The table of docs/middlewares/authenticate.md: a token of each issuer's documented shape is accepted with the options
-// the table gives, and refused without them.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import express from 'express'
-import request from 'supertest'
-import { authenticate, principalOf, secureErrors, type AuthenticateOptions } from '../../src/index.js'
-import { localIssuer, type LocalIssuer } from '../../src/testing/local-issuer.js'
+// docs/issuers.md, read as a test: each token on it is accepted with the options beside it, and refused without them.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from '@jest/globals'
+import { authenticate, type AuthenticateOptions } from '../../src/authentication/authenticate.js'
+import { optionalPrincipalOf } from '../../src/core/context.js'
+import { nowSeconds, send, service, signer, trusting } from './harness.js'
 
-const AUDIENCE = 'https://orders.example'
+type Json = Readonly<Record<string, unknown>>
 
-let local: LocalIssuer
-beforeAll(async () => {
-  local = await localIssuer({ audience: AUDIENCE })
-})
-afterAll(async () => {
-  await local.stop()
-})
-
-interface Shape {
-  readonly header: object
-  readonly claims: object
-  readonly options: Partial<AuthenticateOptions>
-  readonly scopes: string[]
-  readonly roles: string[]
+interface Documented {
+  readonly issuer: string
+  readonly options: AuthenticateOptions
+  readonly tokens: readonly { readonly whose: string; readonly header: Json; readonly claims: Json }[]
 }
 
-const SHAPES: readonly (readonly [string, Shape])[] = [
-  [
-    'Auth0',
-    {
-      header: { typ: 'JWT' },
-      claims: {
-        sub: 'auth0|1',
-        azp: 'client-1',
-        client_id: undefined,
-        scope: 'openid orders:read',
-        gty: undefined,
-      },
-      options: { typ: ['at+jwt', 'JWT'] },
-      scopes: ['openid', 'orders:read'],
-      roles: [],
-    },
-  ],
-  [
-    'Keycloak',
-    {
-      header: { typ: 'JWT' },
-      claims: {
-        azp: 'web',
-        client_id: undefined,
-        typ: 'Bearer',
-        scope: 'orders:read',
-        realm_access: { roles: ['clerk'] },
-      },
-      options: { typ: 'JWT', principal: { roles: 'realm_access.roles' } },
-      scopes: ['orders:read'],
-      roles: ['clerk'],
-    },
-  ],
-  [
-    'Okta',
-    {
-      header: { typ: undefined },
-      claims: { ver: 1, cid: 'client-1', client_id: undefined, uid: '00u1', scp: ['orders:read'] },
-      options: { typ: ['JWT', 'absent'] },
-      scopes: ['orders:read'],
-      roles: [],
-    },
-  ],
-  [
-    'Entra ID',
-    {
-      header: { typ: 'JWT' },
-      claims: {
-        ver: '2.0',
-        azp: 'client-1',
-        client_id: undefined,
-        oid: 'o',
-        tid: 't',
-        scp: 'orders.read',
-        roles: ['Clerk'],
-      },
-      options: { typ: 'JWT' },
-      scopes: ['orders.read'],
-      roles: ['Clerk'],
-    },
-  ],
-  [
-    'Cognito',
-    {
-      header: { typ: undefined },
-      claims: { aud: undefined, client_id: 'app-1', token_use: 'access', scope: 'orders/read' },
-      options: { typ: 'absent', audience: { claim: 'client_id', value: 'app-1' } },
-      scopes: ['orders/read'],
-      roles: [],
-    },
-  ],
-]
+/** Who comes out: kind of caller, client, scopes, roles. */
+type Caller = readonly [type: string, clientId: string | null, scopes: string[], roles: string[]]
 
-describe.each(SHAPES)('a token of %s', (_issuer, { header, claims, options, scopes, roles }) => {
-  const ask = async (given: Partial<AuthenticateOptions>): Promise<request.Response> => {
-    const app = express()
-    app.use(authenticate({ issuer: local.issuer, audience: AUDIENCE, ...given }))
-    app.get('/', (req, res) => {
-      const principal = principalOf(req)
-      res.json({ scopes: [...principal.scopes], roles: [...principal.roles] })
+const CALLERS: Readonly<Record<string, readonly Caller[]>> = {
+  'Microsoft Entra ID, v2.0': [
+    ['user', 'a1b2c3d4-0000-4111-8222-333344445555', ['orders.read', 'orders.write'], ['Clerk']],
+    ['service', 'a1b2c3d4-0000-4111-8222-333344445555', [], ['Orders.Read.All']],
+  ],
+  'Microsoft Entra ID, v1.0': [['user', 'a1b2c3d4-0000-4111-8222-333344445555', ['orders.read'], []]],
+  Auth0: [
+    ['user', 'my_client_id', ['openid', 'profile', 'orders:read'], ['clerk']],
+    ['service', 'my_client_id', ['orders:read'], []],
+  ],
+  'Amazon Cognito': [
+    ['user', 'xxxxxxxxxxxxexample', ['openid', 'orders/read'], ['clerk']],
+    ['service', 'xxxxxxxxxxxxexample', ['orders/read'], []],
+  ],
+  Keycloak: [
+    ['user', 'web', ['profile', 'email', 'orders:read'], ['clerk', 'offline_access']],
+    ['service', 'billing', ['orders:read'], ['clerk']],
+  ],
+  Okta: [
+    ['user', 'nmdP1fcyvdVO11AL7ECm', ['openid', 'orders:read'], ['clerk']],
+    ['service', 'nmdP1fcyvdVO11AL7ECm', ['orders.read'], []],
+  ],
+}
+
+const page = readFileSync(join(process.cwd(), 'docs/issuers.md'), 'utf8')
+const key = signer()
+
+const documented: readonly Documented[] = page
+  .split(/^## /m)
+  .slice(1)
+  .map((section) => {
+    const code = /```ts\n(.*?)```/s.exec(section)?.[1] ?? ''
+    // What stands on the page is what is run.
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval
+    const read = new Function('authenticate', `return ${code}`) as (make: unknown) => AuthenticateOptions
+    return {
+      issuer: section.slice(0, section.indexOf('\n')),
+      options: read((options: AuthenticateOptions) => options),
+      tokens: [...section.matchAll(/^(An? [^\n]*) token:\n\n```json\n(.*?)```/gms)].map(
+        ([, whose = '', json = '']) => ({
+          whose,
+          ...(JSON.parse(json) as { readonly header: Json; readonly claims: Json }),
+        }),
+      ),
+    }
+  })
+
+/** A token as it is documented, issued now, and signed by a key of this test. */
+function issue({ header, claims }: Documented['tokens'][number], changes: Json = {}): string {
+  const now = nowSeconds()
+  const signed = { ...header, alg: 'ES256', kid: key.jwk.kid }
+  return key.sign(signed, { ...claims, iat: now, nbf: now, exp: now + 3600, ...changes })
+}
+
+const CASES = documented.flatMap((each) => each.tokens.map((token, index) => ({ ...each, token, index })))
+
+describe('docs/issuers.md', () => {
+  it('has the issuers that are tested here, each with a token', () => {
+    expect(documented.map(({ issuer, tokens }) => [issuer, tokens.length])).toEqual(
+      Object.entries(CALLERS).map(([issuer, callers]) => [issuer, callers.length]),
+    )
+  })
+
+  it('has a row for each in its table', () => {
+    const rows = [...page.matchAll(/^\| ([^|]*?) +\|/gm)].map(([, name]) => name ?? '')
+    for (const { issuer } of documented) expect(rows.some((row) => row.startsWith(issuer))).toBe(true)
+  })
+})
+
+describe.each(CASES)('$issuer: $token.whose token', ({ issuer, options, token, index }) => {
+  const { jwks } = trusting(key)
+  const behind = (given: AuthenticateOptions): ReturnType<typeof service> =>
+    service(authenticate({ ...given, jwks }), (req) => {
+      const principal = optionalPrincipalOf(req)
+      return [principal?.type, principal?.clientId ?? null, principal?.scopes, principal?.roles]
     })
-    app.use(secureErrors())
-    return request(app)
-      .get('/')
-      .auth(await local.token({ ...claims }, { ...header }), { type: 'bearer' })
-  }
 
-  it('is accepted with the options of the table, its scopes and roles read', async () => {
-    const answer = await ask(options)
-    expect([answer.status, answer.body]).toEqual([200, { scopes, roles }])
+  it('is accepted with the options of the page, and says who it is', async () => {
+    const answer = await send(behind(options), issue(token))
+    expect([answer.status, answer.body]).toEqual([200, CALLERS[issuer]?.[index]])
   })
 
   it('is refused without them', async () => {
-    expect((await ask({})).status).toBe(401)
+    const plain = { issuer: options.issuer, audience: token.claims['aud'] ?? token.claims['client_id'] }
+    await send(behind(plain as AuthenticateOptions), issue(token)).expect(401)
   })
 
-  it('is refused with them where it is an ID token', async () => {
-    const idToken = await local.token({ ...claims, nonce: 'n' }, { ...header })
-    const app = express()
-    app.use(authenticate({ issuer: local.issuer, audience: AUDIENCE, ...options }))
-    app.use(secureErrors())
-    expect((await request(app).get('/').auth(idToken, { type: 'bearer' })).status).toBe(401)
+  it.each(Object.keys(options).filter((name) => name === 'typ' || name === 'audience'))(
+    'is refused with another %s',
+    async (name) => {
+      const other = name === 'typ' ? 'at+jwt' : 'https://other.example'
+      await send(behind({ ...options, [name]: other }), issue(token)).expect(401)
+    },
+  )
+
+  it.each<[string, Json]>([
+    ['another tenant', { iss: `${options.issuer.replace(/\/$/, '')}x` }],
+    [
+      'another slash at the end',
+      { iss: options.issuer.endsWith('/') ? options.issuer.slice(0, -1) : `${options.issuer}/` },
+    ],
+    ['another service', { aud: 'https://other.example', client_id: 'other' }],
+    ['nobody', { sub: undefined }],
+    ['an ID token with a nonce', { nonce: 'n' }],
+    ['an ID token with a hash of its token', { at_hash: 'h' }],
+    ['a logout token', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }],
+    ['an ID token, by its audience', { aud: 'app', azp: 'app' }],
+  ])('is refused as that of %s', async (_case, changes) => {
+    await send(behind(options), issue(token, changes)).expect(401)
   })
 })

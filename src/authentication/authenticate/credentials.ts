@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { shownCertificate } from '../../core/client-certificate.js'
 import type { RequestContext } from '../../core/context.js'
 import { refusal } from '../refusal.js'
 import type { Credential } from '../verifier.js'
@@ -91,5 +92,5 @@ export function credentialReader({ verifiers, dpop, maxTokenLength }: Settings):
 /** Also one that nobody verified: a bad credential is not the same as none. */
 function showsCertificate({ socket }: IncomingMessage, { provenHop, client }: RequestContext): boolean {
   if (provenHop !== undefined) return client.certificate !== undefined
-  return (socket as Partial<TLSSocket>).getPeerX509Certificate?.() !== undefined
+  return shownCertificate(socket as Partial<TLSSocket>) !== undefined
 }

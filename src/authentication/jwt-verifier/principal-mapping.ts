@@ -26,7 +26,10 @@ export function principalBuilder(mapping: PrincipalMapping): PrincipalBuilder {
 
   return function buildPrincipal(payload, claims) {
     const clientId =
-      textClaim(payload, 'client_id') ?? textClaim(payload, 'azp') ?? textClaim(payload, 'appid')
+      textClaim(payload, 'client_id') ??
+      textClaim(payload, 'azp') ??
+      textClaim(payload, 'appid') ??
+      textClaim(payload, 'cid')
     // Never the client in its place: a client may be called as a user is (RFC 9068 section 5).
     const subject = textClaim(payload, 'sub')
     if (subject === undefined) throw refusal('claim_missing', { claims: ['sub'] })
@@ -84,7 +87,7 @@ function claimAt(payload: Json, path: string): unknown {
 /** `sub` is the client (RFC 9068 section 2.2), or the word of Auth0 (`gty`) or Entra (`idtyp`). */
 function detectType(payload: Json): 'user' | 'service' {
   const subject = textClaim(payload, 'sub')
-  const clients = [payload['client_id'], payload['azp'], payload['appid']]
+  const clients = [payload['client_id'], payload['azp'], payload['appid'], payload['cid']]
   if (clients.includes(subject)) return 'service'
   return payload['gty'] === 'client-credentials' || payload['idtyp'] === 'app' ? 'service' : 'user'
 }
