@@ -12,6 +12,7 @@ export type Wish =
   | {
       readonly kind: 'command'
       readonly command: string
+      /** The module to be loaded, or what is to be done by a command that loads none. */
       readonly module: string
       readonly options: CommandOptions
     }
@@ -29,8 +30,10 @@ export function readArguments(argv: readonly string[]): Wish {
   const description = commandOf(first)
   const { options, positionals } = readOptions(first, description, rest)
   if (options['help'] !== undefined) return { kind: 'help', command: first }
-  const [module, ...others] = positionals
-  if (module === undefined || module === '')
+  const [given, ...others] = positionals
+  const module = given ?? ''
+  if (description.actions !== undefined) requireAction(first, description.actions, module)
+  else if (module === '')
     throw misused('The module of the application is missing.', `Try: express-bulwark ${first} ./app.js`)
   if (others.length > 0)
     throw misused(
@@ -42,6 +45,17 @@ export function readArguments(argv: readonly string[]): Wish {
       throw misused(`--${name} <${value ?? ''}> is missing.`, `See: express-bulwark help ${first}`)
   }
   return { kind: 'command', command: first, module, options }
+}
+
+function requireAction(command: string, actions: readonly string[], action: string): void {
+  if (actions.includes(action)) return
+  const [first = ''] = actions
+  if (action === '')
+    throw misused(`What ${command} is to do is missing.`, `Try: express-bulwark ${command} ${first}`)
+  throw misused(
+    `${command} cannot do "${shown(action)}".${meant(action, actions)}`,
+    `It can: ${actions.join(', ')}`,
+  )
 }
 
 function helpWish([command]: readonly string[]): Wish {

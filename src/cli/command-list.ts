@@ -1,4 +1,4 @@
-import { ADVICE } from '../posture/findings/advice.js'
+import { ROUTES } from '../posture/catalogue/routes.js'
 import { wrap } from '../posture/render/table/layout.js'
 import { PROOFS } from '../posture/render/words.js'
 
@@ -16,6 +16,8 @@ export interface OptionDescription {
 
 export interface CommandDescription {
   readonly summary: string
+  /** The words of which one stands in the place of a module: this command loads none. */
+  readonly actions?: readonly string[]
   readonly options: Readonly<Record<string, OptionDescription>>
 }
 
@@ -46,7 +48,7 @@ export const POSTURE_LEVELS: readonly string[] = [
   ...PROOFS,
   'changed',
   ...SEVERITIES,
-  ...Object.keys(ADVICE),
+  ...Object.keys(ROUTES),
 ]
 
 export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
@@ -106,12 +108,34 @@ export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
       ...SHARED,
     },
   },
+  key: {
+    summary: 'makes an API key (new), shown once, and the record of it that is kept',
+    actions: ['new'],
+    options: {
+      prefix: { value: 'prefix', says: 'begins the key, as in apiKeys({ prefix })', required: true },
+      scopes: { value: 'a,b', says: 'what its holder may do, separated by commas (default: nothing)' },
+      tenant: { value: 'name', says: 'the tenant it is for' },
+      'rate-tier': { value: 'name', says: 'its rate tier' },
+      'client-id': { value: 'id', says: 'the client it is for' },
+      subject: { value: 'name', says: 'whose it is (default: the client, or the id of the key)' },
+      name: { value: 'text', says: 'for people: what it is for' },
+      expires: { value: 'time', says: 'when it ends: 90d or 12h from now (default: never)' },
+      file: { value: 'file', says: 'add the record to this file, which is made where there is none' },
+      'pepper-variable': {
+        value: 'name',
+        says: 'the environment variable that holds the pepper of apiKeys({ pepper })',
+      },
+      stack: SHARED.stack,
+      help: SHARED.help,
+    },
+  },
 }
 
 export function usageText(): string {
   const names = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`)
   return [
     'express-bulwark <command> <module> [options]',
+    'express-bulwark key new --prefix <prefix> [options]',
     '',
     ...names,
     '',
@@ -123,7 +147,7 @@ export function usageText(): string {
 
 const INDENT = 28
 
-export function helpText(name: string, { summary, options }: CommandDescription): string {
+export function helpText(name: string, { summary, actions, options }: CommandDescription): string {
   const required = Object.entries(options)
     .filter(([, option]) => option.required === true)
     .map(([option, { value }]) => ` --${option} <${value ?? ''}>`)
@@ -135,7 +159,7 @@ export function helpText(name: string, { summary, options }: CommandDescription)
     return [`${left.padEnd(INDENT)}${first}`, ...below]
   })
   return [
-    `express-bulwark ${name} <module>${required.join('')} [options]: ${summary}`,
+    `express-bulwark ${name} ${actions?.join('|') ?? '<module>'}${required.join('')} [options]: ${summary}`,
     '',
     ...lines,
     '',

@@ -6,6 +6,7 @@ import { COMMANDS, helpText, usageText } from './command-list.js'
 import { auditReport } from './commands/audit.js'
 import { checkReport } from './commands/check.js'
 import { doctorReport } from './commands/doctor.js'
+import { newKeyReport } from './commands/key.js'
 import { postureReport } from './commands/posture.js'
 import type { Report, Surroundings } from './commands/report.js'
 import { CommandFailure, EXIT, misused, type ExitCode } from './failure.js'
@@ -46,7 +47,10 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
 }
 
 async function fulfil(wish: Wish, world: World): Promise<ExitCode> {
-  if (wish.kind === 'command') return perform(wish, world)
+  if (wish.kind === 'command') {
+    if (wish.command === 'key') return deliver(newKeyReport(wish.options, world), undefined, world)
+    return perform(wish, world)
+  }
   await write(world.stdout, answerTo(wish, world))
   return EXIT.fine
 }
@@ -61,7 +65,7 @@ async function perform(
   { command, module, options }: Extract<Wish, { kind: 'command' }>,
   world: World,
 ): Promise<ExitCode> {
-  const { stdout, stderr, cwd, environment, folder } = world
+  const { stdout, cwd, environment, folder } = world
   const examination = await examine(
     {
       command,
@@ -81,7 +85,14 @@ async function perform(
     version: versionIn(folder),
     pages: pagesIn(cwd, folder),
   }
-  const report = (REPORTS[command] as MakeReport)(examination, options, surroundings)
+  return deliver((REPORTS[command] as MakeReport)(examination, options, surroundings), output, world)
+}
+
+async function deliver(
+  report: Report,
+  output: string | undefined,
+  { stdout, stderr, cwd }: World,
+): Promise<ExitCode> {
   if (output === undefined) await write(stdout, report.text)
   else writeWhole(cwd, output, report.text)
   const remarks = report.remarks.map((remark) => `express-bulwark: ${neutralise(remark, 1200)}\n`)
