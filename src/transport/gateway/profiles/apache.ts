@@ -1,0 +1,38 @@
+import { checkOptions } from '../../../core/options.js'
+import { spacedPem } from '../formats/spaced-pem.js'
+import type { Profile } from '../profile.js'
+import {
+  PROFILE_RULES,
+  certificateHeaders,
+  certificateNames,
+  forwardedOrNot,
+  profileOf,
+  type ProfileOptions,
+} from './shared.js'
+
+export interface ApacheOptions extends ProfileOptions {
+  /**
+   * The headers with `%{SSL_CLIENT_CERT}s` and `%{SSL_CLIENT_VERIFY}s`. `true` for `x-ssl-client-cert` and
+   * `x-ssl-client-verify`. Without it no certificate is believed.
+   */
+  readonly clientCertificate?: true | { readonly certificate?: string; readonly verify?: string }
+}
+
+const NAMES = { certificate: 'x-ssl-client-cert', verify: 'x-ssl-client-verify' } as const
+
+/**
+ * Apache httpd with mod_proxy_http, which appends to `X-Forwarded-For`, `ProxyPreserveHost On`, and `X-Forwarded-Proto`
+ * by `RequestHeader set`. A certificate counts where the verdict is `SUCCESS`.
+ *
+ * A caller that names a header in `Connection` makes this gateway remove the header it has itself set. What is missing
+ * therefore says nothing good of a caller: no certificate, plain HTTP, and without an address 400.
+ */
+export function apache(options: ApacheOptions): Profile {
+  checkOptions('apache', options, { ...PROFILE_RULES, clientCertificate: forwardedOrNot })
+  const { clientCertificate, ...shared } = options
+  const names = certificateNames<{ certificate: string; verify: string }>('apache', clientCertificate, NAMES)
+  return profileOf('apache', shared, {
+    address: { header: 'x-forwarded-for', writes: 'appends' },
+    certificate: names && certificateHeaders(names, spacedPem, (value) => value(names.verify) === 'SUCCESS'),
+  })
+}

@@ -1,0 +1,115 @@
+import type { X509Certificate } from 'node:crypto'
+import {
+  checkOptions,
+  either,
+  listOf,
+  oneOf,
+  record,
+  required,
+  ruleName,
+  type OptionRule,
+} from '../../../core/options.js'
+import { authorityRule } from '../issued-by.js'
+import type { AddressHeader, CertificateHeaders, HeaderReader, Profile, ProvenBy } from '../profile.js'
+import { headerName } from '../proofs/proof-of.js'
+
+/** Options of every profile. Header names are in lower case. */
+export interface ProfileOptions {
+  /** How this hop proves that a request came through it. */
+  readonly provenBy: ProvenBy
+  /** Name of this hop in the context, the audit and the posture. @default the profile's own */
+  readonly name?: string
+  /** The header with the caller's address, and whether this hop appends to it or replaces it. */
+  readonly address?: AddressHeader
+  /** The header that says `http` or `https`; the one of both that callers can use at all; `false`: this hop writes none. */
+  readonly protocol?: string | { readonly always: 'http' | 'https' } | false
+  /** The header with the host that the caller asked for; `false`: this hop writes none. */
+  readonly host?: string | false
+  /** Headers that this hop always sets itself, and that handlers are to see. */
+  readonly keeps?: readonly string[]
+  /** Further headers by which this hop tells of callers, and that nobody reads here. */
+  readonly removes?: readonly string[]
+  /** Authorities in PEM form, one of which must have issued a forwarded certificate, whatever the hop says. */
+  readonly certificateAuthorities?: readonly string[]
+}
+
+/** Rules for the options that profiles share, for `checkOptions`. */
+export const PROFILE_RULES: Readonly<Record<keyof ProfileOptions, OptionRule>> = {
+  provenBy: required(record),
+  name: ruleName,
+  address: record,
+  protocol: either(headerName, record, oneOf(false)),
+  host: either(headerName, oneOf(false)),
+  keeps: listOf(headerName),
+  removes: listOf(headerName),
+  certificateAuthorities: listOf(authorityRule),
+}
+
+/** What a kind of gateway writes where nobody says otherwise. */
+export interface ProfileDefaults {
+  readonly address: AddressHeader
+  /** @default 'x-forwarded-proto' */
+  readonly protocol?: string
+  /** @default 'host' */
+  readonly host?: string
+  readonly certificate?: CertificateHeaders | undefined
+}
+
+/** Makes a profile of checked options. */
+export function profileOf(
+  kind: string,
+  { provenBy, name = kind, keeps, removes, certificateAuthorities, ...options }: ProfileOptions,
+  defaults: ProfileDefaults,
+): Profile {
+  const { address = defaults.address } = options
+  const { protocol = defaults.protocol ?? 'x-forwarded-proto', host = defaults.host ?? 'host' } = options
+  if (typeof protocol === 'object')
+    checkOptions(`${kind}: protocol`, protocol, { always: required(oneOf('http', 'https')) })
+  const { certificate } = defaults
+  return Object.freeze({
+    kind,
+    name,
+    provenBy,
+    address,
+    ...(protocol === false
+      ? {}
+      : { protocol: typeof protocol === 'string' ? { header: protocol } : protocol }),
+    ...(host === false ? {} : { host: { header: host } }),
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(keeps === undefined ? {} : { keeps }),
+    ...(removes === undefined ? {} : { removes }),
+    ...(certificateAuthorities === undefined ? {} : { certificateAuthorities }),
+  })
+}
+
+/** Names of headers, checked, with their defaults; `undefined` where the hop forwards no certificate. */
+export function certificateNames<Names extends Readonly<Record<string, string>>>(
+  where: string,
+  given: true | Partial<Names> | undefined,
+  defaults: Names,
+): Names | undefined {
+  if (given === undefined) return undefined
+  if (given === true) return defaults
+  const rules = Object.keys(defaults).map((name) => [name, headerName] as const)
+  checkOptions(`${where}: clientCertificate`, given, Object.fromEntries(rules))
+  return { ...defaults, ...given }
+}
+
+export const forwardedOrNot: OptionRule = either(oneOf(true), record)
+
+/** Headers of a hop that forwards a certificate in one of them and tells in others what it thinks of it. */
+export function certificateHeaders(
+  headers: Readonly<Record<string, string>> & { readonly certificate: string },
+  format: (value: string) => readonly X509Certificate[],
+  isVerified: (value: HeaderReader) => boolean,
+): CertificateHeaders {
+  return {
+    headers: Object.values(headers),
+    read(value) {
+      const text = value(headers.certificate)
+      const verified = isVerified(value)
+      const [x509, ...chain] = text === undefined ? [] : format(text)
+      return x509 === undefined ? undefined : { x509, chain, verified }
+    },
+  }
+}
