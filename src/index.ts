@@ -6,12 +6,75 @@ export {
   type Completion,
 } from './audit/audit-log.js'
 export {
+  apiKeys,
+  type ApiKeyMatch,
+  type ApiKeyRecord,
+  type ApiKeyRotation,
+  type ApiKeys,
+  type ApiKeySecret,
+  type ApiKeysOptions,
+  type ApiKeyStore,
+  type MadeApiKey,
+  type NewApiKey,
+  type PepperSource,
+} from './authentication/api-keys.js'
+export { apiKeyVerifier, type ApiKeyVerifierOptions } from './authentication/api-key-verifier.js'
+export {
   authenticate,
   type AuthenticateOptions,
+  type AuthenticateWithVerifiers,
   type Authenticator,
+  type CommonOptions,
+  type Credential,
+  type DpopOptions,
   type PrincipalMapping,
   type TighteningOption,
+  type Verified,
+  type Verifier,
 } from './authentication/authenticate.js'
+export {
+  certificateVerifier,
+  type AcceptedCertificate,
+  type AcceptedName,
+  type Authorities,
+  type CertificateMapping,
+  type CertificateVerifierOptions,
+} from './authentication/certificate-verifier.js'
+export {
+  awsAlbOidc,
+  cloudflareAccess,
+  gatewayAssertion,
+  googleIap,
+  type AwsAlbOidcOptions,
+  type CloudflareAccessOptions,
+  type GatewayAssertionOptions,
+  type GoogleIapOptions,
+} from './authentication/gateway-assertion.js'
+export {
+  introspectionVerifier,
+  type IntrospectionCacheOptions,
+  type IntrospectionClient,
+  type IntrospectionVerifierOptions,
+  type KeyClient,
+  type Rotating,
+  type SecretClient,
+} from './authentication/introspection-verifier.js'
+export { jwtVerifier, type JwtVerifierOptions } from './authentication/jwt-verifier.js'
+export {
+  protectedResourceMetadata,
+  type ProtectedResourceMetadata,
+  type ProtectedResourceMetadataOptions,
+} from './authentication/protected-resource-metadata.js'
+export {
+  revocation,
+  type IssuedBeforeRevocation,
+  type Revocation,
+  type RevocationList,
+  type RevocationOptions,
+  type SessionRevocation,
+  type SubjectRevocation,
+  type TokenRevocation,
+} from './authentication/revocation.js'
 export {
   principalFrom,
   type ExternalPrincipal,
@@ -22,6 +85,7 @@ export { authorize, type AuthorizeOptions } from './authorization/authorize.js'
 export { denyByDefault, type DenyByDefaultOptions } from './authorization/deny-by-default.js'
 export { forbidTogether, type ForbidTogetherOptions } from './authorization/forbid-together.js'
 export { internalOnly, type InternalOnlyOptions } from './authorization/internal-only.js'
+export { requireAuthnLevel, type RequireAuthnLevelOptions } from './authorization/require-authn-level.js'
 export {
   requireClaims,
   type ClaimExpectation,
@@ -51,16 +115,21 @@ export {
   type BodyGuard,
   type Claims,
   type Client,
+  type ClientCertificate,
   type Decision,
   type Evidence,
   type Guard,
   type GuardDefinition,
   type GuardMetadata,
   type Health,
+  type HopProof,
+  type HopStatement,
   type HealthStatus,
   type Input,
   type Layer,
   type Lifecycle,
+  type LimiterStore,
+  type LimitStore,
   type MemoryStore,
   type Mode,
   type Next,
@@ -97,13 +166,21 @@ export {
   type ProblemDocument,
   type SecureErrorsOptions,
 } from './errors/secure-errors.js'
+export * from './gateway.js'
 export { memoryStore } from './stores/memory.js'
 export { redisStore, type RedisStoreOptions } from './stores/redis.js'
 export {
   rateLimit,
+  type AddressPrefix,
+  type FieldFormat,
   type KeyFunction,
   type LimitBy,
+  type LimitFact,
+  type LimitPolicy,
+  type LimitSettings,
+  type PointsOf,
   type RateLimitOptions,
+  type RateLimitPolicies,
   type RateLimiter,
 } from './traffic/rate-limit.js'
 export { exposedHeaders } from './transport/exposed-headers.js'

@@ -1,14 +1,7 @@
+import { certificateName } from '../core/certificate-name.js'
 import { clientCertificateOf, namesOfCertificate } from '../core/client-certificate.js'
 import { PASSED, defineGuard, type Guard } from '../core/guard.js'
-import {
-  checkOptions,
-  enforceOnly,
-  listOf,
-  misuse,
-  ruleName,
-  text,
-  type OptionRule,
-} from '../core/options.js'
+import { checkOptions, enforceOnly, listOf, misuse, ruleName, text } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
 
 export interface InternalOnlyOptions {
@@ -18,15 +11,6 @@ export interface InternalOnlyOptions {
   readonly certificates?: readonly string[]
   /** The rule's id in audit and metrics. @default 'internal' */
   readonly name?: string
-}
-
-const certificateName: OptionRule = {
-  says: 'DNS: and a host name without wildcard, or URI: and an absolute URI',
-  holds: (value) =>
-    typeof value === 'string' &&
-    /^(?:DNS:[\w-][\w.-]{0,252}|URI:[A-Za-z][\w+.-]*:[\x21\x23-\x26\x28-\x2b\x2d-\x5b\x5d-\x7e]{1,2000})$/.test(
-      value,
-    ),
 }
 
 /**
@@ -61,8 +45,9 @@ export function internalOnly(options: InternalOnlyOptions): Guard {
     name: options.name ?? 'internal',
     facts: { hops, certificates },
     check(req, context) {
-      const { provenHop } = context
-      if (provenHop !== undefined && hops.includes(provenHop)) return PASSED
+      const { provenHop, isHopWeak } = context
+      // A hop that is known by its network alone is known by its address.
+      if (provenHop !== undefined && !isHopWeak && hops.includes(provenHop)) return PASSED
       const certificate = certificates.length === 0 ? undefined : clientCertificateOf(req, context)
       const names = certificate === undefined ? [] : namesOfCertificate(certificate.x509)
       if (names.some((name) => certificates.includes(name))) return PASSED

@@ -3,9 +3,13 @@ import type { TLSSocket } from 'node:tls'
 import { addressKey } from './address.js'
 import type { ClientCertificate } from './client-certificate.js'
 import { SecurityProblem } from './problem.js'
+import { processRegistry } from './process-registry.js'
 import type { ExpressParts } from './route.js'
 import { neutralise } from './text.js'
 import { warnOnce } from './warnings.js'
+
+/** What `gateway` notes of itself, so that nobody is told to trust a proxy that is proven instead. */
+export const gateways = processRegistry<true>('gateways')
 
 /**
  * Where a request comes from: as the proven hop before this service says (`gateway`), else as far as the application's
@@ -44,7 +48,7 @@ export function clientOf(req: IncomingMessage): Client {
     const { ip, secure } = req as ExpressParts
     return directClient(ip, secure === true)
   }
-  if (app !== undefined && isForwarded(req)) {
+  if (app !== undefined && isForwarded(req) && gateways.size === 0) {
     warnOnce(
       'forwarding_headers_ignored',
       'forwarding headers arrive but app.set("trust proxy", ...) names no proxy: every client behind one shares its address',

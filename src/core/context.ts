@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import { inspect } from 'node:util'
@@ -6,15 +5,17 @@ import { clientOf, type Client } from './client.js'
 import { monotonicMs, wallClockMs } from './clock.js'
 import type { Decision } from './decision.js'
 import { publishEvent } from './events.js'
-import type { Principal } from './principal.js'
+import type { Claims, Principal } from './principal.js'
 import { SecurityProblem } from './problem.js'
 import type {
   AuthenticatedHow,
   AuthenticationState,
+  HopProven,
   Observer,
   RequestContext,
   WritableContext,
 } from './request-context.js'
+import { idOf } from './request-id.js'
 import { UNMATCHED, routeTemplate, type ExpressParts } from './route.js'
 import { neutralise } from './text.js'
 import { parseTraceparent, type Trace } from './trace.js'
@@ -42,7 +43,9 @@ class Context implements WritableContext {
   #authenticator: object | undefined
   #principal: Principal | undefined
   #provenHop: string | undefined
+  #hopProven: HopProven = {}
   #client: Client
+  #clientDecidedBy: object | undefined
   #how: AuthenticatedHow = {}
   #input: Map<object, unknown> | undefined
   #route = UNMATCHED
@@ -77,8 +80,17 @@ class Context implements WritableContext {
   get provenHop(): string | undefined {
     return this.#provenHop
   }
+  get hopClaims(): Claims | undefined {
+    return this.#hopProven.claims
+  }
+  get isHopWeak(): boolean {
+    return this.#hopProven.isWeak === true
+  }
   get client(): Client {
     return this.#client
+  }
+  get clientDecidedBy(): object | undefined {
+    return this.#clientDecidedBy
   }
   get scheme(): string | undefined {
     return this.#how.scheme
@@ -113,6 +125,7 @@ class Context implements WritableContext {
     this.#authentication = 'authenticated'
     this.#authenticator = by
     this.#how = how
+    this.#hopProven.compare?.(principal)
   }
 
   markAnonymous(by: object): void {
@@ -125,9 +138,15 @@ class Context implements WritableContext {
     if (!this.#challenges.includes(challenge)) this.#challenges = [...this.#challenges, challenge]
   }
 
-  proveHop(name: string, client?: Client): void {
+  proveHop(name: string, client?: Client, proof: HopProven = {}): void {
     this.#provenHop = name
+    this.#hopProven = proof
     if (client !== undefined) this.#client = Object.freeze(client)
+  }
+
+  takeOverClient(by: object, connected: Client): void {
+    this.#clientDecidedBy = by
+    this.#client = Object.freeze(connected)
   }
 
   record(decision: Decision, problem?: object): void {
@@ -260,22 +279,6 @@ function attached(req: object): WritableContext | undefined {
     if (symbol.description?.startsWith(FAMILY) === true) throw new SecurityProblem('context_version')
   }
   return undefined
-}
-
-function idOf(req: IncomingMessage, requestId: ((req: IncomingMessage) => unknown) | undefined): string {
-  const given = requestId === undefined ? (req as ExpressParts).id : answerOf(requestId, req)
-  if (typeof given === 'string' && given !== '') return neutralise(given, 128)
-  if (typeof given === 'number') return String(given)
-  return randomUUID()
-}
-
-/** A function of the application that throws must not cost a request its evidence. */
-function answerOf(requestId: (req: IncomingMessage) => unknown, req: IncomingMessage): unknown {
-  try {
-    return requestId(req)
-  } catch {
-    return undefined
-  }
 }
 
 function pathOf(url: string): string {

@@ -5,7 +5,7 @@ import type { RequestContext } from './request-context.js'
 
 /** What a proof says beyond "this request came through the hop". */
 export interface HopStatement {
-  /** What a signed assertion says, verified: whom the gateway authenticated, and how. */
+  /** What a signed assertion says, verified: whom the gateway authenticated, and how. Nobody may change it any more. */
   readonly claims?: Claims
 }
 

@@ -1,6 +1,6 @@
 import type { Client } from './client.js'
 import type { Decision } from './decision.js'
-import type { Principal } from './principal.js'
+import type { Claims, Principal } from './principal.js'
 import type { Trace } from './trace.js'
 
 export type AuthenticationState = 'not-run' | 'anonymous' | 'authenticated'
@@ -25,6 +25,10 @@ export interface RequestContext {
   readonly client: Client
   /** Name of the proven hop before this service (a gateway, a proxy), or `undefined` where nothing proved it. */
   readonly provenHop: string | undefined
+  /** What a signed assertion of that hop says of the caller, verified; `undefined` where it proved itself otherwise. */
+  readonly hopClaims: Claims | undefined
+  /** Whether that hop was known by nothing better than its address. */
+  readonly isHopWeak: boolean
   readonly authentication: AuthenticationState
   readonly principal: Principal | undefined
   /** Challenges (RFC 9110 section 11.6.1) of the schemes this service accepts, as they stand in a 401: `Bearer`. */
@@ -46,6 +50,14 @@ export interface AuthenticatedHow {
   readonly apiKeyId?: string | undefined
 }
 
+/** How a hop was proven, and what it said beyond that. */
+export interface HopProven {
+  readonly claims?: Claims | undefined
+  readonly isWeak?: boolean
+  /** Told of the principal when there is one. It decides nothing, and must not throw. */
+  readonly compare?: ((principal: Principal) => void) | undefined
+}
+
 /** What layers write. Applications read `RequestContext`. */
 export interface WritableContext extends RequestContext {
   /** Writes the principal: once, or again with the same key to confirm it. */
@@ -56,10 +68,15 @@ export interface WritableContext extends RequestContext {
   readonly authenticator: object | undefined
   addChallenge(challenge: string): void
   /**
-   * Says that the hop before this service was proven, by a certificate, a signature or a secret: never by its address.
-   * Where the hop says who its client is, that client takes the place of the one the connection shows.
+   * Says that the hop before this service was proven, by a certificate, a signature or a secret; where it was known by
+   * its address alone, `isWeak` says so. Where the hop says who its client is, that client takes the place of the one
+   * the connection shows.
    */
-  proveHop(name: string, client?: Client): void
+  proveHop(name: string, client?: Client, proof?: HopProven): void
+  /** Says that this guard decides who the client is, and that until a hop is proven it is whoever is connected. */
+  takeOverClient(by: object, connected: Client): void
+  /** The guard that decides who the client is, where one does. */
+  readonly clientDecidedBy: object | undefined
   /** Keeps a decision and tells the observers. `problem` is what it refused with. */
   record(decision: Decision, problem?: object): void
   /** Whether a decision was recorded with this very problem. */

@@ -1,6 +1,7 @@
 // A small service with every middleware, asked over HTTP. It takes the library as an argument, so that the same file
 // tries the ES modules and the CommonJS modules.
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 
 const AUDIENCE = 'https://orders.example'
 const SCHEMA = { type: 'object', required: ['sku'], properties: { sku: { type: 'string' } } }
@@ -9,7 +10,7 @@ export async function endToEnd(library, { localIssuer }, express) {
   const { tried, untried } = watchUse(library)
   const local = await localIssuer({ audience: AUDIENCE })
   const records = []
-  const { app, parts } = service(tried, express, local.issuer, records)
+  const { app, keys, revoked, metadata, parts } = service(tried, express, local.issuer, records)
   const server = app.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${server.address().port}`
@@ -39,7 +40,7 @@ export async function endToEnd(library, { localIssuer }, express) {
 
     const anonymous = await answer('/orders/7', { body: good })
     assert.deepEqual([anonymous.status, anonymous.code], [401, 'unauthorized'])
-    assert.equal(anonymous.headers.get('www-authenticate'), 'Bearer')
+    assert.match(anonymous.headers.get('www-authenticate'), /^Bearer resource_metadata="/)
     const forged = await answer('/orders/7', { body: good, token: `${writer.slice(0, -8)}AAAAAAAA` })
     assert.deepEqual([forged.status, forged.code], [401, 'invalid_token'])
     const narrow = await answer('/orders/7', { body: good, token: reader })
@@ -58,6 +59,7 @@ export async function endToEnd(library, { localIssuer }, express) {
     assert.equal(text.status, 415)
 
     assert.equal((await answer('/forgotten')).status, 403)
+    assert.equal((await answer('/rules/level', { token: reader })).code, 'insufficient_user_authentication')
     for (const rule of ['roles', 'claims', 'service', 'internal', 'tenant', 'policy'])
       assert.equal((await answer(`/rules/${rule}`, { token: reader })).status, 403, rule)
     assert.equal((await answer('/papers/user-1', { token: reader })).owner, 'user-1')
@@ -74,6 +76,16 @@ export async function endToEnd(library, { localIssuer }, express) {
     const limited = await answer('/rare', { token: reader }).then(() => answer('/rare', { token: reader }))
     assert.equal(limited.status, 429)
     assert.match(limited.headers.get('retry-after'), /^[1-9]\d*$/)
+
+    const { key } = await keys.create({ scopes: ['orders:write'] })
+    const byKey = await answer('/orders/7', { body: good, headers: { 'x-api-key': key } })
+    assert.equal(byKey.status, 201)
+    const both = await answer('/orders/7', { body: good, token: writer, headers: { 'x-api-key': key } })
+    assert.equal(both.status, 400)
+    assert.equal((await answer(metadata.path)).resource, AUDIENCE)
+    await revoked.revokeSubject({ issuer: local.issuer, subject: 'user-1' })
+    assert.equal((await answer('/orders/7', { body: good, token: writer })).status, 401)
+    await gateways(tried, express)
 
     const written = JSON.stringify(records)
     for (const reason of ['signature_invalid', 'scope_missing', 'schema_mismatch', 'limit_exceeded'])
@@ -101,7 +113,27 @@ function service(library, express, issuer, records) {
   const keep = (record) => records.push(record)
   const audit = auditLog({ logger: { info: keep, warn: keep, error: keep } })
   const perAddress = rateLimit({ name: 'per-address', limit: 100, windowSeconds: 60, by: 'address' })
-  const auth = authenticate({ issuer, audience: AUDIENCE })
+  const keys = library.apiKeys({ prefix: 'acme' })
+  const revoked = library.revocation()
+  const metadata = library.protectedResourceMetadata({
+    resource: AUDIENCE,
+    authorizationServers: ['https://id.example'],
+  })
+  const auth = authenticate({
+    verifiers: [
+      library.jwtVerifier([{ issuer, audience: AUDIENCE }]),
+      library.apiKeyVerifier({ keys }),
+      library.certificateVerifier({ names: ['DNS:orders.internal'], issuer: 'mesh' }),
+      library.introspectionVerifier({
+        issuer,
+        endpoint: `${issuer}/introspect`,
+        audience: AUDIENCE,
+        client: { id: 'orders', secret: 'a secret of the client' },
+      }),
+    ],
+    revocation: revoked,
+    resourceMetadata: metadata.url,
+  })
   const perCaller = rateLimit({
     name: 'per-caller',
     limit: 1,
@@ -131,6 +163,7 @@ function service(library, express, issuer, records) {
     '/rules/roles': requireRoles('admin'),
     '/rules/claims': requireClaims({ department: 'sales' }),
     '/rules/service': requireService(),
+    '/rules/level': library.requireAuthnLevel({ acr: 'phishing-resistant' }),
     '/rules/internal': internalOnly({ hops: ['edge'] }),
     '/rules/tenant': requireTenant({ from: () => 'acme' }),
     '/rules/policy': authorize(() => ({ decision: false }), {
@@ -153,6 +186,7 @@ function service(library, express, issuer, records) {
       res.json({ subject: optionalPrincipalOf(req)?.subject })
     },
   )
+  app.get(metadata.path, publicRoute('where to get tokens'), metadata)
   app.get('/forgotten', (_req, res) => {
     res.json({ forgotten: true })
   })
@@ -179,7 +213,41 @@ function service(library, express, issuer, records) {
   })
   app.use(notFound())
   app.use(secureErrors())
-  return { app, parts: lifecycle(audit, perAddress, auth, perCaller) }
+  return { app, keys, revoked, metadata, parts: lifecycle(audit, perAddress, auth, perCaller, keys, revoked) }
+}
+
+/** One service behind each kind of gateway; what proves the nginx one is a secret, and the others do not prove themselves. */
+async function gateways(library, express) {
+  const { gateway, secureErrors, contextOf } = library
+  const { apache, awsAlb, caddy, cloudfront, envoy, haproxy, nginx, rfc9440, traefik } = library
+  const value = 'a secret that only the gateway and this service know'
+  const assertions = [
+    library.googleIap({ audience: '/projects/1/apps/orders' }),
+    library.cloudflareAccess({ team: 'acme', audience: 'orders', reason: 'nobody else reaches this port' }),
+    library.awsAlbOidc({ region: 'eu-west-1', loadBalancerArn: 'arn:aws:elb:1', clientId: 'orders' }),
+    library.gatewayAssertion({ header: 'x-gateway', issuer: 'edge', secrets: [value] }),
+  ]
+  const profiles = [nginx, apache, awsAlb, caddy, cloudfront, envoy, haproxy, rfc9440, traefik].map(
+    (profile) => profile({ provenBy: { secret: { header: 'x-gateway-secret', values: [value] } } }),
+  )
+  for (const assertion of assertions) gateway(nginx({ provenBy: { assertion } }))
+  for (const profile of profiles) {
+    const app = express()
+    app.use(gateway(profile))
+    app.get('/', (req, res) => {
+      res.json(contextOf(req).client)
+    })
+    app.use(secureErrors())
+    const server = createServer(app).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const url = `http://127.0.0.1:${server.address().port}`
+    const forwarded = { 'x-forwarded-for': '203.0.113.7', 'cloudfront-viewer-address': '203.0.113.7:4000' }
+    assert.equal((await fetch(url, { headers: forwarded })).status, 403, profile.kind)
+    const proven = await fetch(url, { headers: { ...forwarded, 'x-gateway-secret': value } })
+    assert.equal((await proven.json()).address, '203.0.113.7', profile.kind)
+    server.close()
+    server.closeAllConnections()
+  }
 }
 
 /** Notes which exports are used, so that a new one is not forgotten here. */

@@ -1,0 +1,89 @@
+// What gateways, load balancers and login proxies write to say where a request came from and who sent it. Whatever is
+// not known to come from the configured hop is the caller's word. Exact names, and beginnings of names.
+const NAMES = [
+  'forwarded',
+  'client-ip',
+  'do-connecting-ip',
+  'fastly-client-ip',
+  'front-end-https',
+  'gap-auth',
+  'proxy-client-ip',
+  'remote-addr',
+  'true-client-ip',
+  'wl-proxy-client-ip',
+  'x-access-token',
+  'x-anonymous-consumer',
+  'x-cluster-client-ip',
+  'x-email',
+  'x-groups',
+  'x-host',
+  'x-https',
+  'x-id-token',
+  'x-original-host',
+  'x-proxyuser-ip',
+  'x-roles',
+  'x-scheme',
+  'x-token-subject',
+  'x-url-scheme',
+]
+
+const BEGINNINGS = [
+  'cf-',
+  'client-cert',
+  'cloudfront-',
+  'fly-',
+  'remote-user',
+  'remote-group',
+  'remote-email',
+  'remote-name',
+  'ssl-client-',
+  'tailscale-',
+  'x-akamai-',
+  // All but the id of a trace.
+  'x-amzn-(?!trace-id$)',
+  'x-apigateway-',
+  'x-appengine-',
+  'x-arr-',
+  'x-auth',
+  'x-azure-',
+  'x-cert-',
+  'x-client-',
+  'x-consumer-',
+  'x-credential-',
+  'x-envoy-',
+  'x-forwarded',
+  'x-goog-authenticated-user-',
+  'x-goog-iap-',
+  'x-istio-',
+  'x-jwt-',
+  'x-ms-client-principal',
+  'x-ms-token-',
+  'x-mtls-',
+  'x-original-',
+  'x-pomerium-',
+  'x-real-ip',
+  'x-remote-',
+  'x-rewrite-',
+  'x-spiffe-',
+  'x-ssl-',
+  'x-tls-',
+  'x-user',
+  'x-verified-',
+  'x-vercel-',
+  'x-webauth-',
+]
+
+const KNOWN = new RegExp(`^(?:(?:${NAMES.join('|')})$|${BEGINNINGS.join('|')})`)
+
+/**
+ * The name under which servers of other kinds would find a header: CGI, and many a framework, take `X_User_Id` and
+ * `X.User.Id` for `X-User-Id`.
+ */
+export function canonicalName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9-]/g, '-')
+}
+
+/** Whether a header, by its canonical name, is one that some gateway writes to tell of the caller. */
+export function isKnownHeader(canonical: string): boolean {
+  return KNOWN.test(canonical)
+}

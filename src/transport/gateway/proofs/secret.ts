@@ -1,0 +1,64 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { misuse } from '../../../core/options.js'
+import { disarm } from '../../../core/thenable.js'
+import { PROVEN, type Proof } from './proof.js'
+
+type Values = string | readonly string[] | (() => string | readonly string[])
+
+const MIN_LENGTH = 32
+const MAX_LENGTH = 1024
+const MAX_VALUES = 10
+const SAYS = `a secret of ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII characters, a list of at most ${MAX_VALUES}, or a function that returns them`
+
+/**
+ * Proof by a secret that the hop writes into a header. Every live secret is compared, in a time that does not depend on
+ * what was sent.
+ */
+export function secretProof(where: string, header: string, values: Values): Proof {
+  const fixed = typeof values === 'function' ? undefined : digestsOf(values)
+  if (typeof values !== 'function' && fixed === undefined) {
+    // The value itself may be the secret with a slip in it.
+    throw misuse(where, 'provenBy.secret.values', SAYS, undefined)
+  }
+  return {
+    kind: 'shared secret',
+    detail: `in ${header}`,
+    isWeak: false,
+    headers: [header],
+    prove({ lines }) {
+      const live = fixed ?? digestsOf(answerOf(values))
+      if (live === undefined) throw new TypeError(`${where}: provenBy.secret.values() must return ${SAYS}`)
+      const given = lines.onlyIfClear(header)
+      if (given === undefined) return undefined
+      const digest = digestOf(given)
+      let isOneOfThem = false
+      for (const secret of live) isOneOfThem = timingSafeEqual(secret, digest) || isOneOfThem
+      return isOneOfThem ? PROVEN : undefined
+    },
+  }
+}
+
+function answerOf(values: Values): unknown {
+  const answer: unknown = typeof values === 'function' ? values() : values
+  return disarm(answer) ? undefined : answer
+}
+
+/** `undefined` where one of them is no secret. */
+function digestsOf(values: unknown): readonly Buffer[] | undefined {
+  const list: readonly unknown[] = Array.isArray(values) ? values : [values]
+  if (list.length === 0 || list.length > MAX_VALUES || !list.every(isSecret)) return undefined
+  return list.map(digestOf)
+}
+
+function isSecret(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length >= MIN_LENGTH &&
+    value.length <= MAX_LENGTH &&
+    /^[\x21-\x7e]+$/.test(value)
+  )
+}
+
+function digestOf(value: string): Buffer {
+  return createHash('sha256').update(value, 'latin1').digest()
+}

@@ -1,0 +1,301 @@
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { authenticate } from '../../src/authentication/authenticate.js'
+import type { Guard } from '../../src/core/guard.js'
+import { gateway } from '../../src/transport/gateway.js'
+import { haproxy } from '../../src/transport/gateway/profiles/haproxy.js'
+import { nginx } from '../../src/transport/gateway/profiles/nginx.js'
+import { authority, type Authority, type Credential } from '../authorization/certificates-support.js'
+import {
+  documented,
+  freePorts,
+  sendTls,
+  startHaproxy,
+  startNginx,
+  workshop,
+  type RunningGateway,
+  type Workshop,
+} from '../support/gateways.js'
+import { describeWith, program } from '../support/requirements.js'
+import { rawRequest, sendRaw } from '../support/server.js'
+import { forwarded } from '../transport/gateway-certificates.js'
+import { SECRET, provenBySecret as provenBy, telling, type Seen } from '../transport/gateway-harness.js'
+
+const FORGED = [
+  'X-SSL-Client-Evil: admin',
+  'X-Forwarded-Host: evil.test',
+  'Forwarded: for=10.0.0.7;host=evil.test',
+  'X-Real-IP: 10.0.0.9',
+  'X-User-Id: admin',
+  'X_User_Id: admin',
+  'Client-Cert: :Rk9SR0VE:',
+  'X-Amzn-Oidc-Identity: admin',
+]
+const FORGED_AS_THE_HOP = [
+  'X-Forwarded-For: 10.0.0.1, 10.0.0.2',
+  'X-Forwarded-Proto: ftp',
+  'X-SSL-Client-Cert: FORGED',
+  'X-SSL-Client-Verify: SUCCESS',
+  'X-SSL-Client-Used: 1',
+  'X-Edge-Secret: forged',
+]
+
+interface Answer {
+  readonly status: number
+  readonly code: string | undefined
+  readonly seen: Seen
+}
+
+const parsed = (received: string): Answer => {
+  const start = received.indexOf('{')
+  const seen =
+    start === -1
+      ? undefined
+      : (JSON.parse(received.slice(start, received.lastIndexOf('}') + 1)) as Seen & { code?: string })
+  return { status: Number(received.slice(9, 12)), code: seen?.code, seen: seen ?? ({} as Seen) }
+}
+
+const [nginxProgram, haproxyProgram] = [program('nginx', 'nginx'), program('haproxy', 'haproxy')]
+
+describeWith(
+  nginxProgram.met ? haproxyProgram : nginxProgram,
+  'gateway, behind a real nginx and a real HAProxy',
+  () => {
+    let [clients, services]: Authority[] = []
+    let shop: Workshop
+    let caller: Credential
+    let big: Credential
+    let stranger: Credential
+    const running: RunningGateway[] = []
+    const servers: Server[] = []
+    const ports = {
+      nginx: 0,
+      bare: 0,
+      tls: 0,
+      haproxy: 0,
+      front: 0,
+      plain: 0,
+      node: 0,
+      nodeTls: 0,
+      nodeHaproxy: 0,
+      nodeTwo: 0,
+    }
+
+    const listen = async (server: Server): Promise<number> => {
+      servers.push(server)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      return (server.address() as AddressInfo).port
+    }
+
+    beforeAll(async () => {
+      shop = workshop()
+      clients = authority('clients')
+      services = authority('services')
+      caller = clients.issue('orders', 'DNS.1=orders.internal')
+      big = clients.issue(
+        'big',
+        ...Array.from(
+          { length: 200 },
+          (_, n) => `DNS.${n + 1}=tenant-${String(n).padStart(4, '0')}.customers.example.org`,
+        ),
+      )
+      const strangers = authority('clients')
+      stranger = strangers.issue('orders', 'DNS.1=orders.internal')
+      strangers.close()
+      const [front, orders, edge] = [['localhost'], ['orders.internal'], ['edge.internal']].map((names) =>
+        services?.issue(names[0] as string, `DNS.1=${names[0]}`),
+      ) as [Credential, Credential, Credential]
+      const file = (name: string, text: string): string => shop.write(name, text)
+      file('server.crt', front.cert)
+      file('server.key', front.key)
+      file('server.pem', front.cert + front.key)
+      file('clients.crt', clients.cert)
+      file('services.crt', services.cert)
+      file('edge.crt', edge.cert)
+      file('edge.key', edge.key)
+
+      const certificateAuthorities = [clients.cert]
+      const anonymously = authenticate({
+        issuer: 'https://id.test',
+        audience: 'https://api.test',
+        required: false,
+      })
+      const app = (guard: Guard) => telling([guard, anonymously])
+      ports.node = await listen(
+        createServer(app(gateway(nginx({ provenBy, clientCertificate: true, certificateAuthorities })))),
+      )
+      const byCertificate = gateway(
+        nginx({ provenBy: { peerCertificate: { names: ['DNS:edge.internal'] } } }),
+      )
+      ports.nodeTls = await listen(
+        createTlsServer(
+          { ...orders, ca: services.cert, requestCert: true, rejectUnauthorized: false },
+          app(byCertificate),
+        ),
+      )
+      ports.nodeHaproxy = await listen(
+        createServer(app(gateway(haproxy({ provenBy, clientCertificate: true })))),
+      )
+      const outer = haproxy({ provenBy: { network: ['127.0.0.0/8'], reason: 'a test' } })
+      ports.nodeTwo = await listen(createServer(app(gateway([nginx({ provenBy, protocol: false }), outer]))))
+
+      const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = await freePorts(6)
+      Object.assign(ports, { nginx: a, bare: b, tls: c, haproxy: d, front: e, plain: f })
+      const tls = `${shop.folder}/`
+      const places = (port: number, node: number) => ({
+        '443 ssl': `127.0.0.1:${port} ssl`,
+        '127.0.0.1:3000': `127.0.0.1:${node}`,
+        '/etc/nginx/tls/': tls,
+      })
+      const secret = { 'put-32-or-more-random-characters-here': SECRET }
+      // What people forget: one header of its own, and a location inherits none.
+      const bare = `server { listen 127.0.0.1:${b}; underscores_in_headers on; proxy_set_header X-Edge-Secret "${SECRET}";
+      location / { proxy_pass http://127.0.0.1:${ports.node}; proxy_set_header X-Request-Id 1; } }`
+      const plain = `server { listen 127.0.0.1:${f}; location / { proxy_pass http://127.0.0.1:${ports.nodeTwo}; proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Edge-Secret "${SECRET}"; } }`
+      running.push(
+        await startNginx(
+          shop,
+          a,
+          [
+            documented('nginx', { ...places(a, ports.node), ...secret }),
+            documented('nginx with a certificate', places(c, ports.nodeTls)),
+            bare,
+            plain,
+          ].join('\n'),
+        ),
+      )
+      const haproxyPlaces = {
+        ':443': `127.0.0.1:${d}`,
+        '127.0.0.1:3000': `127.0.0.1:${ports.nodeHaproxy}`,
+        '/etc/haproxy/tls/': tls,
+        ...secret,
+      }
+      const twoHops = `frontend two\n  mode http\n  bind 127.0.0.1:${e} ssl crt ${join(shop.folder, 'server.pem')}\n  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n  default_backend two\nbackend two\n  mode http\n  server nginx 127.0.0.1:${f}\n`
+      running.push(await startHaproxy(shop, d, `${documented('haproxy', haproxyPlaces)}\n${twoHops}`))
+    })
+
+    afterAll(async () => {
+      await Promise.all(running.map(({ stop }) => stop()))
+      await Promise.all(
+        servers.map(
+          (server) =>
+            new Promise((resolve) => {
+              server.close(resolve)
+              server.closeAllConnections()
+            }),
+        ),
+      )
+      for (const each of [clients, services, shop]) each?.close()
+    })
+
+    const ask = async (
+      port: number,
+      lines: readonly string[] = [],
+      credential?: Credential,
+    ): Promise<Answer> =>
+      parsed(await sendTls(port, services?.cert ?? '', rawRequest('GET', '/', lines), credential))
+    const direct = async (port: number, lines: readonly string[]): Promise<Answer> =>
+      parsed(await sendRaw(port, rawRequest('GET', '/', lines)))
+    const thumbprint = ({ cert }: Credential): string => forwarded(cert).thumbprint
+
+    const expectTruth = ({ status, seen }: Answer, hop: string): void => {
+      expect({ status, hop: seen.hop }).toEqual({ status: 200, hop })
+      expect(seen).toMatchObject({
+        address: '127.0.0.1',
+        tls: true,
+        host: 'api.test',
+        ip: '127.0.0.1',
+        secure: true,
+        hostname: 'api.test',
+      })
+      expect(JSON.stringify(seen)).not.toMatch(/evil|admin|10\.0\.0|FORGED|Rk9SR0VE|edge-secret/)
+    }
+
+    it.each(['nginx', 'haproxy'] as const)('%s: with a certificate, and with none', async (hop) => {
+      const [withOne, without] = [await ask(ports[hop], [], caller), await ask(ports[hop])]
+      expectTruth(withOne, hop)
+      expect(withOne.seen.certificateOf).toBe(thumbprint(caller))
+      expectTruth(without, hop)
+      expect(without.seen.certificateOf).toBeUndefined()
+    })
+
+    it.each(['nginx', 'haproxy'] as const)('%s: forged headers change nothing', async (hop) => {
+      const lines = [...FORGED, ...FORGED_AS_THE_HOP]
+      const [withOne, without] = [await ask(ports[hop], lines, caller), await ask(ports[hop], lines)]
+      expectTruth(withOne, hop)
+      expect(withOne.seen.certificateOf).toBe(thumbprint(caller))
+      expectTruth(without, hop)
+      expect(without.seen.certificateOf).toBeUndefined()
+    })
+
+    it.each(['nginx', 'haproxy'] as const)('%s: a certificate with 200 names', async (hop) => {
+      const { status, seen } = await ask(ports[hop], [], big)
+      expect(status).toBe(200)
+      expect(seen.certificateOf).toBe(thumbprint(big))
+    })
+
+    it.each(['nginx', 'haproxy'] as const)('%s: a stranger’s certificate goes nowhere', async (hop) => {
+      expect((await ask(ports[hop], [], stranger)).seen.hop).toBeUndefined()
+    })
+
+    it.each(['node', 'nodeHaproxy', 'nodeTwo'] as const)(
+      '%s: past the gateway, with everything forged',
+      async (port) => {
+        expect(await direct(ports[port], [...FORGED, ...FORGED_AS_THE_HOP])).toMatchObject({
+          status: 403,
+          code: 'forbidden',
+        })
+      },
+    )
+
+    it('nginx: a location that forgets its headers is refused', async () => {
+      expect(await direct(ports.bare, [...FORGED, ...FORGED_AS_THE_HOP])).toMatchObject({ status: 403 })
+    })
+
+    it.each<[string, string, number]>([
+      ['nginx', 'X_Forwarded_For: 10.0.0.1', 200],
+      ['haproxy', 'X_Forwarded_For: 10.0.0.1', 400],
+      ['haproxy', 'X_SSL_Client_Verify: 0', 400],
+      ['haproxy', 'X_Edge_Secret: x', 403],
+      ['nginx', 'Connection: close, X-SSL-Client-Verify', 200],
+      ['haproxy', 'Connection: close, X-SSL-Client-Verify', 400],
+      ['haproxy', 'Connection: Authorization', 400],
+    ])('%s: %s', async (hop, line, status) => {
+      const answer = await ask(ports[hop as 'nginx'], [line], caller)
+      expect(answer.status).toBe(status)
+      if (status === 200) expectTruth(answer, hop)
+    })
+
+    it.each(['nginx', 'haproxy'] as const)('%s: two Authorization lines', async (hop) => {
+      const lines = ['Authorization: Bearer one', 'authorization: Bearer two']
+      expect((await ask(ports[hop], lines, caller)).status).toBe(400)
+    })
+
+    it('nginx proves itself by its certificate, and nobody else by another of the same authority', async () => {
+      const answer = await ask(ports.tls, [...FORGED, 'X-Forwarded-For: 10.0.0.1'])
+      expectTruth(answer, 'nginx')
+      // The certificate of the connection is the hop's, and never the caller's.
+      expect(answer.seen.certificateOf).toBeUndefined()
+      const lines = [...FORGED, 'X-Forwarded-For: 10.0.0.1', 'X-Forwarded-Proto: https']
+      const other = services?.issue('other', 'DNS.1=other.internal')
+      for (const credential of [undefined, stranger, caller, other]) {
+        const text = rawRequest('GET', '/', lines)
+        const { status } = parsed(await sendTlsTo(ports.nodeTls, text, credential))
+        expect(status).toBe(403)
+      }
+    })
+
+    it('HAProxy before nginx: both are proven, and the client is the outer one’s', async () => {
+      const answer = await ask(ports.front, ['X-Forwarded-For: 10.0.0.1', ...FORGED])
+      expectTruth(answer, 'nginx')
+      expect(answer.seen.raw.join()).not.toContain('127.0.0.1, ')
+    })
+
+    const sendTlsTo = (port: number, text: string, credential?: Credential): Promise<string> =>
+      sendTls(port, services?.cert ?? '', text, credential, 'orders.internal')
+  },
+)
