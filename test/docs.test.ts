@@ -3,21 +3,30 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import express from 'express'
 import {
+  apiKeyVerifier,
+  apiKeys,
   auditLog,
   authenticate,
   authorize,
+  certificateVerifier,
   denyByDefault,
   forbidTogether,
+  gateway,
   internalOnly,
+  introspectionVerifier,
+  nginx,
   principalFrom,
+  protectedResourceMetadata,
   rateLimit,
   redisStore,
+  requireAuthnLevel,
   requireClaims,
   requireResource,
   requireRoles,
   requireScopes,
   requireService,
   requireTenant,
+  revocation,
   secureErrors,
   secureHeaders,
   validateBody,
@@ -51,6 +60,8 @@ describe('the documentation', () => {
   })
 
   it.each<[string, (options: never) => unknown]>([
+    ['api-key-verifier', apiKeyVerifier],
+    ['api-keys', apiKeys],
     ['audit-log', auditLog],
     ['authenticate', authenticate],
     ['authorize', (options) => authorize(() => ({ decision: true }), options)],
@@ -60,7 +71,13 @@ describe('the documentation', () => {
         denyByDefault(express(), options)
       },
     ],
+    ['certificate-verifier', certificateVerifier],
     ['forbid-together', forbidTogether],
+    ['gateway', (options) => gateway(nginx({ provenBy: { unixSocket: true } }), options)],
+    ['introspection-verifier', introspectionVerifier],
+    ['protected-resource-metadata', protectedResourceMetadata],
+    ['require-authn-level', requireAuthnLevel],
+    ['revocation', revocation],
     ['internal-only', internalOnly],
     ['principal-from', (options) => principalFrom(() => undefined, options)],
     ['rate-limit', rateLimit],
@@ -79,9 +96,20 @@ describe('the documentation', () => {
       ([, name]) => name,
     )
     expect(new Set(rows)).toEqual(new Set(knownOptions(make)))
-    const readme = read('README.md')
-    for (const name of rows)
-      if (name !== 'mode' || page === 'rate-limit') expect(readme).toContain(`\`${name}`)
+  })
+
+  it.each([
+    'authenticate',
+    'require-scopes',
+    'validate-body',
+    'rate-limit',
+    'audit-log',
+    'redis',
+    'principal-from',
+  ])('names every option of %s in the README', (page) => {
+    const rows = [...read(`docs/middlewares/${page}.md`).matchAll(/^\| `(\w+)`\s+\|/gm)]
+    expect(rows.length).toBeGreaterThan(0)
+    for (const [, name] of rows) expect(read('README.md')).toContain(`\`${String(name)}`)
   })
 
   it.each(pages)('%s says what is not checked', (page) => {
