@@ -26,6 +26,7 @@ export {
   type Authenticator,
   type CommonOptions,
   type Credential,
+  type DpopNonceOptions,
   type DpopOptions,
   type PrincipalMapping,
   type TighteningOption,

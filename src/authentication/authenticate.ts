@@ -17,7 +17,7 @@ import { refusal } from './refusal.js'
 import type { Credential, Verified } from './verifier.js'
 
 export type { AuthenticateOptions, AuthenticateWithVerifiers, CommonOptions } from './authenticate/options.js'
-export type { DpopOptions } from './binding/dpop.js'
+export type { DpopNonceOptions, DpopOptions } from './binding/dpop.js'
 export type { TighteningOption } from './jwt-verifier/options.js'
 export type { PrincipalMapping } from './jwt-verifier/principal-mapping.js'
 export type { Credential, Verified, Verifier } from './verifier.js'

@@ -5,6 +5,7 @@
  * Typed as `cors` takes it, and frozen all the same.
  */
 export const exposedHeaders = Object.freeze([
+  'DPoP-Nonce',
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',

@@ -23,14 +23,15 @@ describeWith(program('redis-server', 'redis-server'), 'command on a real Redis',
     await pool.connect()
     Object.assign(clients, { ioredis, 'node-redis': nodeRedis, 'node-redis, RESP2': resp2, pool })
     ends.push(
-      () => ioredis.disconnect(),
-      () => nodeRedis.destroy(),
-      () => resp2.destroy(),
-      () => pool.destroy(),
+      () => {
+        ioredis.disconnect()
+      },
+      // A pool that is destroyed leaves its timer running; one that is closed does not.
+      ...[nodeRedis, resp2, pool].map((client) => () => client.close()),
     )
   })
   afterAll(async () => {
-    ends.forEach((end) => end())
+    await Promise.all(ends.map((end) => end()))
     await redis.stop()
   })
 
@@ -120,10 +121,21 @@ describe('command, by the kind of client', () => {
     expect(sent).toEqual([expected])
   })
 
-  it('names the first key of a script to a Cluster', async () => {
-    const [client, sent] = recording({ slots: [] }, 'sendCommand')
-    await evaluate(redisStore(client), 'return 1', ['{a}:1', '{a}:2'], ['x'])
-    expect(sent).toEqual([['{a}:1', false, ['EVAL', 'return 1', '2', '{a}:1', '{a}:2', 'x']]])
+  it('names the first key of a script to a Cluster, by digest and by text', async () => {
+    const sent: unknown[][] = []
+    const sendCommand = (...args: unknown[]): Promise<unknown> => {
+      sent.push(args)
+      return sent.length === 1
+        ? Promise.reject(new Error('NOSCRIPT No matching script.'))
+        : Promise.resolve(1)
+    }
+    const store = redisStore({ sendCommand, slots: [] })
+    expect(await evaluate(store, 'return 1', ['{a}:1', '{a}:2'], ['x'])).toBe(1)
+    const rest = ['2', '{a}:1', '{a}:2', 'x']
+    expect(sent).toEqual([
+      ['{a}:1', false, ['EVALSHA', 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db', ...rest]],
+      ['{a}:1', false, ['EVAL', 'return 1', ...rest]],
+    ])
   })
 
   it('takes a client that throws for one that failed', async () => {

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+import { processRegistry } from '../../../core/process-registry.js'
+import type { SharedStore } from '../../../core/ports.js'
+import { command } from '../../../stores/redis/command.js'
+import type { ProofUse, ReplayPort } from './replays.js'
+
+/**
+ * Proofs in Redis, for every process that asks there: put in unless present, with an end, in one command.
+ *
+ * Its value is a name of the request that came first. Another middleware on that request's way finds its own request
+ * and lets it pass, whichever client it asked through.
+ */
+export class RedisReplays implements ReplayPort {
+  readonly #store: SharedStore
+  readonly #keepSeconds: string
+
+  constructor(store: SharedStore, keepSeconds: number) {
+    this.#store = store
+    this.#keepSeconds = String(keepSeconds)
+  }
+
+  async use({ name, request }: ProofUse): Promise<boolean> {
+    const key = `${this.#store.prefix}:dpop:${name}`
+    const user = nameOfRequest(request)
+    const put = await command(this.#store, 'SET', key, user, 'NX', 'EX', this.#keepSeconds)
+    if (String(put) === 'OK') return true
+    return String(await command(this.#store, 'GET', key)) === user
+  }
+}
+
+/** Not the request's id, which its caller may choose. One for each request, also where two copies of this library run. */
+function nameOfRequest(request: object): string {
+  const registry = processRegistry<WeakMap<object, string>>('dpop-requests')
+  const names = registry.get('') ?? new WeakMap<object, string>()
+  registry.set('', names)
+  const name = names.get(request) ?? randomBytes(16).toString('base64url')
+  names.set(request, name)
+  return name
+}
