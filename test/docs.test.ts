@@ -131,6 +131,15 @@ describe('the documentation', () => {
     expect(compiled.replace('../../src/index.js', 'express-bulwark')).toBe(shown)
   })
 
+  it('names the tests of each feature of authentication, and they are there', () => {
+    const rows = [...read('docs/authentication.md').matchAll(/^\| .* \| ([a-z0-9/, -]+?)\s*\|$/gm)]
+    expect(rows.length).toBeGreaterThan(20)
+    for (const [, tests] of rows.slice(1))
+      for (const test of (tests ?? '').split(', ')) {
+        if (!/^-+$/.test(test)) expect(() => read(`test/${test.trim()}.test.ts`)).not.toThrow()
+      }
+  })
+
   it('names the tests of each rule, and they are there', () => {
     for (const [, , tests] of read('docs/rules.md').matchAll(/^\| (\d+)\s+\|.*\| ([a-z/, -]+?)\s*\|$/gm)) {
       for (const test of (tests ?? '').split(', ')) expect(() => read(`test/${test}.test.ts`)).not.toThrow()

@@ -6,25 +6,33 @@ import cors from 'cors'
 import express from 'express'
 import request from 'supertest'
 import {
+  apiKeyVerifier,
+  apiKeys,
   auditLog,
   authenticate,
   contextOf,
   defineGuard,
   denyByDefault,
+  gateway,
   guardMetadataOf,
+  jwtVerifier,
   memoryStore,
+  nginx,
   notFound,
   principalFrom,
   principalOf,
   publicRoute,
   rateLimit,
   requireScopes,
+  revocation,
   secureErrors,
   validateBody,
   type Guard,
 } from '../../src/index.js'
 import { PASSED } from '../../src/core/guard.js'
 import { localIssuer, type LocalIssuer } from '../../src/testing/local-issuer.js'
+import { ORIGIN, holder, issuer } from '../authentication/dpop-client.js'
+import { ISSUER } from '../authentication/harness.js'
 import { keepingLogger } from '../support/records.js'
 import { rawRequest, sendRaw, serve } from '../support/server.js'
 
@@ -363,6 +371,70 @@ describe('rule 10: a malformed request is 400, a malformed token 401', () => {
     const answer = await sendRaw(server.port, rawRequest('GET', '/', lines))
     await server.close()
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+  })
+})
+
+describe('rule 5 at the gateway and for bound tokens', () => {
+  it.each<[string, () => unknown]>([
+    ['gateway', () => gateway(nginx({ provenBy: { unixSocket: true } }), { mode: 'report' } as never)],
+    ['authenticate', () => authenticate({ issuer: 'https://i', audience: 'a', mode: 'report' } as never)],
+    ['revocation', () => revocation({ mode: 'report' } as never)],
+    [
+      'dpop',
+      () =>
+        authenticate({
+          issuer: 'https://i.test',
+          audience: 'a',
+          dpop: { publicOrigin: 'https://a.test', mode: 'report' } as never,
+        }),
+    ],
+  ])('%s cannot be put in report mode', (_name, make) => {
+    expect(make).toThrow(TypeError)
+  })
+})
+
+describe('rule 11: one credential, and evidence beside it', () => {
+  it('an API key beside a token is 400 unless combine says that both must pass', async () => {
+    const keys = apiKeys({ prefix: 'acme' })
+    const { key } = await keys.create({ scopes: ['a'] })
+    const verifiers = [jwtVerifier({ issuer: local.issuer, audience: AUDIENCE }), apiKeyVerifier({ keys })]
+    const both = { authorization: `Bearer ${await local.token()}`, 'x-api-key': key }
+    const ask = (combine: 'refused' | 'accepted', headers: Record<string, string>) =>
+      request(appWith(authenticate({ verifiers, combine }), ok))
+        .get('/')
+        .set(headers)
+    await ask('refused', both).expect(400)
+    await ask('accepted', both).expect(200)
+    await ask('accepted', { ...both, 'x-api-key': `${key.slice(0, -1)}0` }).expect(401)
+  })
+})
+
+describe('rules 17 and 18: bound tokens', () => {
+  const client = holder()
+  const app = (): express.Express =>
+    appWith(
+      authenticate({
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        jwks: { keys: [issuer.jwk] },
+        dpop: { publicOrigin: ORIGIN, store: memoryStore() },
+      }),
+      ok,
+    )
+
+  it('a proof works once', async () => {
+    const service = app()
+    const token = client.token()
+    const headers = { authorization: `DPoP ${token}`, dpop: client.proof(token) }
+    await request(service).get('/').set(headers).expect(200)
+    const again = await request(service).get('/').set(headers)
+    expect([again.status, again.body.code]).toEqual([401, 'invalid_dpop_proof'])
+  })
+
+  it('a bound token sent as Bearer is 401 with the scheme it needs', async () => {
+    const answer = await request(app()).get('/').set('authorization', `Bearer ${client.token()}`)
+    expect(answer.status).toBe(401)
+    expect(answer.headers['www-authenticate']).toMatch(/^DPoP algs="[^"]+", error="invalid_token"$/)
   })
 })
 
