@@ -1,5 +1,6 @@
+import type { TLSSocket } from 'node:tls'
 import { certificateName } from '../core/certificate-name.js'
-import { clientCertificateOf, namesOfCertificate } from '../core/client-certificate.js'
+import { certificateOfConnection, namesOfCertificate } from '../core/client-certificate.js'
 import { PASSED, defineGuard, type Guard } from '../core/guard.js'
 import { checkOptions, enforceOnly, listOf, misuse, ruleName, text } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
@@ -14,9 +15,10 @@ export interface InternalOnlyOptions {
 }
 
 /**
- * Lets pass only what comes through a proven hop that `hops` names, or with a client certificate that bears a name in
- * `certificates` and that this server's own TLS or, behind one, the proven hop verified; refuses all else with 403
- * `hop_unproven`.
+ * Lets pass only what comes through a proven hop that `hops` names, or straight to this server with a client
+ * certificate that it verified itself and that bears a name in `certificates`; refuses all else with 403 `hop_unproven`.
+ * A hop that is known by its network alone opens nothing, nor does a certificate that a hop forwarded: authorities for
+ * callers from outside may issue any name.
  *
  * An address proves nothing and is never looked at: whoever reaches the port has one. Names of certificates are
  * compared exactly, with the subject alternative names only (RFC 6125 section 6.4.4); a certificate with a name that
@@ -48,7 +50,11 @@ export function internalOnly(options: InternalOnlyOptions): Guard {
       const { provenHop, isHopWeak } = context
       // A hop that is known by its network alone is known by its address.
       if (provenHop !== undefined && !isHopWeak && hops.includes(provenHop)) return PASSED
-      const certificate = certificates.length === 0 ? undefined : clientCertificateOf(req, context)
+      // Behind a proven hop the connection's certificate is the hop's, and a forwarded one came from outside.
+      const certificate =
+        provenHop === undefined && certificates.length > 0
+          ? certificateOfConnection(req.socket as Partial<TLSSocket>)
+          : undefined
       const names = certificate === undefined ? [] : namesOfCertificate(certificate.x509)
       if (names.some((name) => certificates.includes(name))) return PASSED
       return new SecurityProblem('hop_unproven', {

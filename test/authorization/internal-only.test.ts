@@ -24,11 +24,23 @@ const provenBy = (hop: string): Guard =>
     },
   })
 
+const weakly = (hop: string): Guard =>
+  defineGuard({
+    kind: 'gateway',
+    layer: 'transport',
+    name: 'gateway',
+    check(_req, context) {
+      context.proveHop(hop, undefined, { isWeak: true })
+      return PASSED
+    },
+  })
+
 describe('internalOnly, by hop', () => {
   it.each<[string, Guard[], number]>([
     ['nothing, from the loopback address', [passing, internalOnly({ hops: ['edge'] })], 403],
     ['another hop', [provenBy('other'), internalOnly({ hops: ['edge'] })], 403],
     ['another case', [provenBy('Edge'), internalOnly({ hops: ['edge'] })], 403],
+    ['a hop that is known by its network alone', [weakly('edge'), internalOnly({ hops: ['edge'] })], 403],
     ['a name that every object has', [passing, internalOnly({ hops: ['constructor'] })], 403],
     [
       'a hop where only certificates are named',
