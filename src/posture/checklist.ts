@@ -93,8 +93,10 @@ function gravest(findings: readonly Finding[]): readonly Finding[] {
   const told = new Map<string, Finding>()
   for (const finding of findings) {
     // Without a row there may be several of one code: about this guard, and about that one.
-    const { code, where, file, line } = finding
-    const key = JSON.stringify([code, where ?? [file, line]])
+    const { code, where, file, line, message } = finding
+    // One guard may accept tokens of several issuers: only the message says of which it is.
+    const place = code.startsWith('token-') ? [file, line, message] : [file, line]
+    const key = JSON.stringify([code, where ?? place])
     const other = told.get(key)
     if (other === undefined || gravity(finding) > gravity(other)) told.set(key, finding)
   }

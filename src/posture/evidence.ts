@@ -1,4 +1,5 @@
 import { isAuthentication } from '../core/metadata.js'
+import { needsCaller } from './limiters.js'
 import type { Posture, PostureGuard, PostureRow } from './model.js'
 
 const BODY_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'ALL'])
@@ -47,19 +48,78 @@ export function authenticatorsOf(row: PostureRow): readonly PostureGuard[] {
   return row.guards.filter(isAuthentication)
 }
 
-/** Limiters that can work where they stand: one by principal only once somebody has been authenticated. */
+/** Limiters that can work where they stand: one by caller only once somebody has been authenticated. */
 export function limitersOf(row: PostureRow): readonly PostureGuard[] {
   const authenticated = row.guards.findIndex(isAuthentication)
   return row.guards.filter(
     ({ kind, mode, facts }, index) =>
       kind === 'rateLimit' &&
       mode === 'enforce' &&
-      (facts['by'] !== 'principal' || (authenticated !== -1 && index > authenticated)),
+      (!needsCaller(facts) || (authenticated !== -1 && index > authenticated)),
   )
 }
 
+type Facts = PostureGuard['facts']
+
+/** One kind of credential that an `authenticate` accepts, of one issuer: what is said of one says nothing of another. */
+export interface AcceptedCredential {
+  /** `unknown`: of a verifier that this library did not make, or whose facts were cut off. */
+  readonly kind: 'jwt' | 'introspection' | 'api-key' | 'certificate' | 'unknown'
+  /** `https://id.example`, `API keys of api-keys:shop`: for a person. */
+  readonly label: string
+  readonly facts: Facts
+}
+
+/** What `authenticate` accepts, each issuer of JWTs by itself; nothing for any other guard, which says nothing of credentials. */
+export function credentialsOf({ kind, name, facts }: PostureGuard): readonly AcceptedCredential[] {
+  if (kind !== 'authenticate') return []
+  const { verifiers, issuers } = facts
+  if (Array.isArray(verifiers)) return (verifiers as readonly unknown[]).flatMap(ofVerifier)
+  if (Array.isArray(issuers)) return (issuers as readonly unknown[]).map(ofIssuer)
+  const { issuer } = facts
+  return [{ kind: 'jwt', label: typeof issuer === 'string' ? issuer : name, facts }]
+}
+
+function ofVerifier(verifier: unknown): readonly AcceptedCredential[] {
+  const facts = recordOf(verifier)
+  const { kind, issuers } = facts ?? {}
+  if (facts === undefined || typeof kind !== 'string' || !Object.hasOwn(LABELS, kind))
+    return [{ kind: 'unknown', label: unknownText(verifier), facts: facts ?? {} }]
+  if (kind === 'jwt' && Array.isArray(issuers)) return (issuers as readonly unknown[]).map(ofIssuer)
+  const known = kind as keyof typeof LABELS
+  return [{ kind: known, label: LABELS[known](issuersOf(facts).join(', ')), facts }]
+}
+
+function ofIssuer(issuer: unknown): AcceptedCredential {
+  const facts = recordOf(issuer)
+  if (facts === undefined) return { kind: 'unknown', label: unknownText(issuer), facts: {} }
+  return { kind: 'jwt', label: LABELS.jwt(issuersOf(facts).join(', ')), facts }
+}
+
+const LABELS = {
+  jwt: (issuer: string) => (issuer === '' ? 'JWTs' : issuer),
+  introspection: (issuer: string) => `tokens of ${issuer} by introspection`,
+  'api-key': (issuer: string) => `API keys of ${issuer}`,
+  certificate: (issuer: string) => `certificates of ${issuer}`,
+} as const
+
+/** `[21 more, SHA-256 0123456789abcdef]`, where a list was cut off. */
+function unknownText(said: unknown): string {
+  return typeof said === 'string' ? said : 'a credential of unknown kind'
+}
+
+/** Who vouches for the callers of one credential. */
+export function issuersOf({ issuer, issuers }: Facts): readonly string[] {
+  const all: readonly unknown[] = Array.isArray(issuers) ? issuers : [issuer]
+  return all.filter((one) => typeof one === 'string')
+}
+
+function recordOf(value: unknown): Facts | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Facts) : undefined
+}
+
 /** Longest time that a token can be used, in **seconds**, as far as `authenticate` refuses older ones. */
-export function boundedTokenSeconds({ facts }: PostureGuard): number | undefined {
+export function boundedTokenSeconds(facts: Facts): number | undefined {
   const bounds = (['maxTokenAge', 'maxTokenLifetime'] as const)
     .filter((rule) => facts[`${rule}Mode`] === 'enforce')
     .map((rule) => facts[`${rule}Seconds`])
@@ -68,7 +128,7 @@ export function boundedTokenSeconds({ facts }: PostureGuard): number | undefined
 }
 
 /** Settings inside a guard that only report, by the name of the setting. */
-export function reportedSettings({ facts }: PostureGuard): readonly string[] {
+export function reportedSettings(facts: Facts): readonly string[] {
   return Object.keys(facts)
     .filter((fact) => fact.endsWith('Mode') && facts[fact] === 'report')
     .map((fact) => fact.slice(0, -'Mode'.length))

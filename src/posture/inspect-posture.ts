@@ -66,6 +66,6 @@ function isInspectable(app: unknown): app is object {
 function servicesOf(app: object, writer: GuardWriter): readonly PostureGuard[] {
   return new Reader().planOf(app).guards.flatMap(({ about, paths }) => {
     const isForAll = paths.some(({ kind }) => kind === 'everything')
-    return about !== undefined && isForAll ? [writer.write({ about, mounted: 'before' })] : []
+    return about !== undefined && isForAll ? writer.write({ about, mounted: 'before' }) : []
   })
 }

@@ -1,7 +1,5 @@
-import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import {
-  authenticatorsOf,
-  boundedTokenSeconds,
+  credentialsOf,
   endpointsOf,
   enforcing,
   isPublic,
@@ -13,48 +11,16 @@ import {
   serviceOf,
   takesBody,
 } from '../evidence.js'
-import type { BaselineRules, Breach, RequiredMiddleware, RuleName } from './model.js'
+import { perMinute } from '../limiters.js'
+import type { Posture, PostureGuard, PostureRow } from '../model.js'
+import { CREDENTIAL_CHECKS } from './credentials.js'
+import type { Breach, Checks, RequiredMiddleware } from './model.js'
 import { matches } from './pattern.js'
 import { idleLimitOf, saysWhoMay } from './rows.js'
 
-type Checks = {
-  readonly [R in RuleName]-?: (
-    posture: Posture,
-    value: NonNullable<BaselineRules[R]>,
-    rules: BaselineRules,
-  ) => readonly Breach[]
-}
-
 /** What in a posture does not keep each rule. What cannot be told does not keep it. */
 export const CHECKS: Checks = {
-  issuers: (posture, allowed) =>
-    ofAuthentication(posture, ({ facts }) =>
-      allowed.includes(facts['issuer'] as string)
-        ? undefined
-        : `accepts tokens of ${shown(facts['issuer'])}; the baseline allows ${allowed.join(', ')}`,
-    ),
-  algorithms: (posture, allowed) =>
-    ofAuthentication(posture, ({ facts }) => {
-      const foreign = texts(facts['algorithms']).filter((algorithm) => !allowed.includes(algorithm))
-      if (texts(facts['algorithms']).length > 0 && foreign.length === 0) return undefined
-      return `accepts the algorithms ${foreign.join(', ') || 'unknown'}; the baseline allows ${allowed.join(', ')}`
-    }),
-  requireAudience: (posture) =>
-    ofAuthentication(posture, ({ facts }) =>
-      texts(facts['audience']).length > 0 ? undefined : 'names no audience',
-    ),
-  maxTokenAgeSeconds: (posture, most) =>
-    ofAuthentication(posture, (guard) => {
-      const seconds = boundedTokenSeconds(guard) ?? Infinity
-      if (seconds <= most) return undefined
-      return `accepts tokens for ${seconds === Infinity ? 'any time' : `${seconds} s`}; the baseline allows ${most} s`
-    }),
-  maxClockToleranceSeconds: (posture, most) =>
-    ofAuthentication(posture, ({ facts }) => {
-      const seconds = facts['clockToleranceSeconds']
-      if (typeof seconds === 'number' && seconds <= most) return undefined
-      return `tolerates ${shown(seconds)} s between clocks; the baseline allows ${most} s`
-    }),
+  ...CREDENTIAL_CHECKS,
   requireDenyByDefault: (posture) =>
     posture.denyByDefault === 'off' ? [{ message: 'denyByDefault(app) is not called' }] : [],
   requireProvenRoutes: (posture) =>
@@ -78,7 +44,7 @@ export const CHECKS: Checks = {
       .filter((row) => limitersOf(row).length > 0 && requestsPerMinute(row) > most)
       .map((row) => ({
         row,
-        message: `${labelOf(row)} lets ${requestsPerMinute(row)} requests a minute through; the baseline allows ${most}`,
+        message: `${labelOf(row)} lets ${rateText(requestsPerMinute(row))} through; the baseline allows ${most}`,
       })),
   ],
   requireValidation: (posture) =>
@@ -104,22 +70,6 @@ export const CHECKS: Checks = {
   ],
 }
 
-/** One breach for each authentication on a row's way that breaks a rule, or of which nothing is known. */
-function ofAuthentication(
-  posture: Posture,
-  fault: (guard: PostureGuard) => string | undefined,
-): readonly Breach[] {
-  return posture.rows.flatMap((row) =>
-    authenticatorsOf(row).flatMap((guard) => {
-      const says =
-        guard.kind === 'authenticate'
-          ? fault(guard)
-          : 'adopts a caller that something else authenticated, which cannot be checked'
-      return says === undefined ? [] : [{ row, guard, message: `${guard.kind} "${guard.name}" ${says}` }]
-    }),
-  )
-}
-
 function isOptionalOnly(row: PostureRow): boolean {
   return row.proof === 'optional' && !isPublic(row)
 }
@@ -134,12 +84,14 @@ function unlimited(row: PostureRow): string {
 
 /** What the tightest limit of a row lets through. A limit whose facts cannot be read lets everything through. */
 function requestsPerMinute(row: PostureRow): number {
-  const rates = limitersOf(row).map(({ facts }) => {
-    const { limit, windowSeconds } = facts
-    if (typeof limit !== 'number' || typeof windowSeconds !== 'number') return Infinity
-    return (limit / windowSeconds) * 60
-  })
+  const rates = limitersOf(row).map(({ facts }) => perMinute(facts))
   return Math.round(Math.min(...rates) * 100) / 100
+}
+
+function rateText(requests: number): string {
+  return Number.isFinite(requests)
+    ? `${requests} requests a minute`
+    : 'requests that a limit of unknown size counts'
 }
 
 /** A middleware that is mounted after some of the routes does nothing for those. */
@@ -154,7 +106,7 @@ function missing(posture: Posture, kind: RequiredMiddleware): readonly Breach[] 
 }
 
 function reports(guard: PostureGuard, row: PostureRow | undefined): readonly Breach[] {
-  const settings = guard.mode === 'report' ? ['mode'] : reportedSettings(guard)
+  const settings = guard.mode === 'report' ? ['mode'] : reportedIn(guard)
   return settings.map((setting) => ({
     ...(row === undefined ? {} : { row }),
     guard,
@@ -162,11 +114,8 @@ function reports(guard: PostureGuard, row: PostureRow | undefined): readonly Bre
   }))
 }
 
-function texts(value: unknown): readonly string[] {
-  const items: readonly unknown[] = Array.isArray(value) ? value : []
-  return items.filter((item) => typeof item === 'string' && item !== '') as readonly string[]
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : 'unknown'
+function reportedIn(guard: PostureGuard): readonly string[] {
+  const credentials = credentialsOf(guard)
+  if (credentials.length === 0) return reportedSettings(guard.facts)
+  return [...new Set(credentials.flatMap(({ facts }) => reportedSettings(facts)))]
 }

@@ -1,4 +1,4 @@
-import type { PostureGuard, PostureRow } from '../model.js'
+import type { Posture, PostureGuard, PostureRow } from '../model.js'
 
 /** What an organisation asks of its services. A rule that is left out asks nothing. */
 export interface BaselineRules {
@@ -58,4 +58,13 @@ export interface Breach {
   /** The guard that is set up against the rule: one finding for it, however many rows it stands before. */
   readonly guard?: PostureGuard
   readonly message: string
+}
+
+/** What looks at a posture for each rule. */
+export type Checks = {
+  readonly [R in RuleName]-?: (
+    posture: Posture,
+    value: NonNullable<BaselineRules[R]>,
+    rules: BaselineRules,
+  ) => readonly Breach[]
 }

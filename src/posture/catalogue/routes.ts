@@ -76,8 +76,9 @@ export const ROUTES = entries({
   },
   'guard-order': {
     severity: 'error',
-    consequence: 'A guard that needs a principal runs where there is none: it answers 500 to everybody.',
-    remedy: 'Put authenticate() before it.',
+    consequence: 'A guard runs where it cannot do its work: it answers 500 to everybody.',
+    remedy:
+      'Put authenticate() before what needs to know the caller, and one gateway() before all that goes by the client.',
     about: ACCESS,
   },
   'wrapped-guard': {

@@ -38,6 +38,28 @@ export const SET_UP = entries({
     remedy: 'Count the proxies that append to X-Forwarded-For on the way of every request; give that number.',
     about: LIMITS,
   },
+  'trust-proxy-with-gateway': {
+    severity: 'note',
+    consequence:
+      "The middlewares of this library know the client. Express does not: req.ip, req.secure and req.hostname are the gateway's own.",
+    remedy: "Give the one entry that gateway() writes: app.set('trust proxy', 1).",
+    about: LIMITS,
+  },
+  'hop-proof-weak': {
+    severity: 'warning',
+    consequence:
+      'Whoever can send from that network is taken for the hop, and says of its callers what it likes.',
+    remedy:
+      'Prove the hop by a certificate, a secret, an assertion or a UNIX socket: provenBy in its profile.',
+    about: place('limits', 'API8', '4.1.3'),
+  },
+  'internal-hop-unproven': {
+    severity: 'warning',
+    consequence: 'Nobody gets through by that way: every request that comes so is refused with 403.',
+    remedy:
+      'Mount gateway() first, with a hop of that name as the nearest, proven by more than a network; or name certificates.',
+    about: ACCESS,
+  },
   'express-copies': {
     severity: 'warning',
     consequence:

@@ -1,11 +1,17 @@
-import { authenticatorsOf, endpointsOf, enforcing } from '../evidence.js'
-import type { Posture, PostureRow } from '../model.js'
+import {
+  authenticatorsOf,
+  credentialsOf,
+  endpointsOf,
+  enforcing,
+  type AcceptedCredential,
+} from '../evidence.js'
+import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { ASVS, type AsvsEvidence, type AsvsRequirement } from './asvs.js'
 import { endpointsSeen } from './endpoints.js'
 import { limitsApplied } from './limits.js'
 import { audited, answered } from './logs.js'
-import type { AnswerStatus } from './model.js'
-import { tokensSeen } from './tokens.js'
+import { least, type AnswerStatus } from './model.js'
+import { authenticatorsIn, lifetimeOf, tokensSeen } from './tokens.js'
 import { validationSeen } from './validation.js'
 
 /** `enforced`: every row shows it. `unknown` is where everything begins. */
@@ -33,13 +39,23 @@ const LOOKS: Readonly<Record<AsvsEvidence, Look>> = {
   limitsApplied: (posture) => limitsApplied(posture).status,
   requestsAudited: (posture) => audited(posture).status,
   errorsAnswered: (posture) => answered(posture).status,
-  tokensVerified: (posture) => everyCaller(posture, (row) => isVerified(row)),
+  tokensVerified: (posture) => everyCaller(posture, takesTokensOnly),
+  selfContainedVerified: (posture) => everyCaller(posture, (row) => verifiesTokens(row, () => true)),
   tokenTypeEnforced: (posture) =>
-    everyCaller(posture, (row) => isVerified(row) && authenticatorsOf(row).every(enforcesType)),
+    everyCaller(posture, (row) => verifiesTokens(row, ({ facts }) => facts['typesMode'] === 'enforce')),
+  senderConstrained: (posture) =>
+    everyCaller(
+      posture,
+      (row) =>
+        takesTokensOnly(row) &&
+        authenticatorsOf(row).every(({ facts }) => facts['senderConstrained'] === 'required'),
+    ),
+  changesFollowed: (posture) => least(authenticatorsIn(posture).flatMap(followsChanges)),
+  intermediariesProven: (posture) => everyAnswer(posture, isBehindGateway),
   permissionRequired: (posture) =>
     everyCaller(posture, (row) => isVerified(row) && row.guards.some(asksPermission)),
   scopesRequired: (posture) =>
-    everyCaller(posture, (row) => isVerified(row) && enforcing(row, 'requireScopes').length > 0),
+    everyCaller(posture, (row) => takesTokensOnly(row) && enforcing(row, 'requireScopes').length > 0),
   headersSent: (posture, { field }) => everyAnswer(posture, (row) => sends(row, field)),
   transportSecurityKept: (posture) => everyAnswer(posture, keepsTransportSecurity),
   'not checked': () => 'unknown',
@@ -89,8 +105,54 @@ function asksPermission({ kind, mode }: PostureRow['guards'][number]): boolean {
   return PERMISSIONS.has(kind) && mode === 'enforce'
 }
 
-function enforcesType({ facts }: PostureRow['guards'][number]): boolean {
-  return facts['typesMode'] === 'enforce'
+/** API keys and certificates are verified too, and are no tokens that somebody issued for a session. */
+function takesTokensOnly(row: PostureRow): boolean {
+  return isVerified(row) && everyCredential(row, ({ kind }) => kind === 'jwt' || kind === 'introspection')
+}
+
+/**
+ * Whether tokens are taken that say themselves who the caller is, each of which is verified here, and `holds`. What is no
+ * such token need not be; an introspection that may be asked about one leaves it to the issuer.
+ */
+function verifiesTokens(row: PostureRow, holds: (credential: AcceptedCredential) => boolean): boolean {
+  const isMet = (credential: AcceptedCredential): boolean => {
+    const { kind, facts } = credential
+    if (kind === 'jwt') return holds(credential)
+    return kind === 'introspection' ? facts['tokens'] === 'opaque' : kind !== 'unknown'
+  }
+  const takesThem = authenticatorsOf(row).some((guard) =>
+    credentialsOf(guard).some(({ kind }) => kind === 'jwt'),
+  )
+  return isVerified(row) && takesThem && everyCredential(row, isMet)
+}
+
+function everyCredential(row: PostureRow, holds: (credential: AcceptedCredential) => boolean): boolean {
+  return authenticatorsOf(row).every((guard) => {
+    const credentials = credentialsOf(guard)
+    return credentials.length > 0 && credentials.every(holds)
+  })
+}
+
+/** What makes a change of rights count before whoever holds an old credential has long forgotten it. */
+function followsChanges(guard: PostureGuard): readonly AnswerStatus[] {
+  const credentials = credentialsOf(guard)
+  if (credentials.length === 0) return ['unknown']
+  const isRevoked = guard.facts['revocation'] !== undefined
+  return credentials.map((credential) => {
+    if (credential.kind === 'unknown') return 'unknown'
+    if (isRevoked || credential.kind === 'introspection') return 'yes'
+    return credential.kind === 'jwt' ? lifetimeOf(credential, guard).status : 'unknown'
+  })
+}
+
+/** Behind one that proves its hops by more than an address, and where nothing ran before it that goes by the client. */
+function isBehindGateway(row: PostureRow): boolean {
+  const gateways = enforcing(row, 'gateway')
+  return (
+    gateways.length > 0 &&
+    gateways.every(({ facts }) => facts['weak'] === undefined) &&
+    row.faults.every(({ code }) => code !== 'guard_order')
+  )
 }
 
 function sends(row: PostureRow, field: string | undefined): boolean {

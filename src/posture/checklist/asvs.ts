@@ -7,6 +7,10 @@ export type AsvsEvidence =
   | 'requestsAudited'
   | 'errorsAnswered'
   | 'tokensVerified'
+  | 'selfContainedVerified'
+  | 'senderConstrained'
+  | 'changesFollowed'
+  | 'intermediariesProven'
   | 'tokenTypeEnforced'
   | 'permissionRequired'
   | 'scopesRequired'
@@ -52,6 +56,13 @@ export const ASVS: Readonly<Record<string, AsvsRequirement>> = {
   '3.4.5': { level: 2, kind: 'E', by: 'secureHeaders', evidence: 'headersSent', field: 'Referrer-Policy' },
   '3.4.6': { level: 2, kind: 'E', by: 'secureHeaders', evidence: 'not checked' },
   '3.5.8': { level: 3, kind: 'E', by: 'secureHeaders', evidence: 'not checked' },
+  '4.1.3': {
+    level: 2,
+    kind: 'E',
+    by: 'gateway',
+    evidence: 'intermediariesProven',
+    part: 'headers that are known, or named in removes',
+  },
   '6.3.1': { level: 1, kind: 'E', by: 'rateLimit', evidence: 'not checked' },
   '6.3.4': {
     level: 2,
@@ -61,6 +72,7 @@ export const ASVS: Readonly<Record<string, AsvsRequirement>> = {
     part: 'routes that the posture sees; no contract is compared',
   },
   '7.2.1': { level: 1, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
+  '7.2.2': { level: 1, kind: 'V', by: 'authenticate', evidence: 'tokensVerified' },
   '7.3.2': {
     level: 2,
     kind: 'H',
@@ -68,6 +80,7 @@ export const ASVS: Readonly<Record<string, AsvsRequirement>> = {
     evidence: 'tokensShortLived',
     part: 'the age of each token, not of the session',
   },
+  '7.5.3': { level: 3, kind: 'E', by: 'requireAuthnLevel', evidence: 'not checked' },
   '8.2.1': { level: 1, kind: 'E', by: 'requireScopes', evidence: 'permissionRequired' },
   '8.2.2': { level: 1, kind: 'H', by: 'requireResource', evidence: 'not checked' },
   '8.2.3': { level: 2, kind: 'E', by: 'validateBody', evidence: 'bodiesValidated', part: 'what is written' },
@@ -76,19 +89,21 @@ export const ASVS: Readonly<Record<string, AsvsRequirement>> = {
     level: 3,
     kind: 'H',
     by: 'authenticate',
-    evidence: 'tokensShortLived',
-    part: 'a change counts once the token has expired',
+    evidence: 'changesFollowed',
+    part: 'once a token has expired, its issuer says so, or the application has revoked it',
   },
   '8.4.1': { level: 2, kind: 'H', by: 'requireTenant', evidence: 'not checked' },
-  '9.1.1': { level: 1, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
-  '9.1.2': { level: 1, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
-  '9.1.3': { level: 1, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
-  '9.2.1': { level: 1, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
+  '9.1.1': { level: 1, kind: 'E', by: 'authenticate', evidence: 'selfContainedVerified' },
+  '9.1.2': { level: 1, kind: 'E', by: 'authenticate', evidence: 'selfContainedVerified' },
+  '9.1.3': { level: 1, kind: 'E', by: 'authenticate', evidence: 'selfContainedVerified' },
+  '9.2.1': { level: 1, kind: 'E', by: 'authenticate', evidence: 'selfContainedVerified' },
   '9.2.2': { level: 2, kind: 'E', by: 'authenticate', evidence: 'tokenTypeEnforced' },
-  '9.2.3': { level: 2, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
+  '9.2.3': { level: 2, kind: 'E', by: 'authenticate', evidence: 'selfContainedVerified' },
   '10.3.1': { level: 2, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
   '10.3.2': { level: 2, kind: 'E', by: 'requireScopes', evidence: 'scopesRequired' },
   '10.3.3': { level: 2, kind: 'E', by: 'authenticate', evidence: 'tokensVerified' },
+  '10.3.4': { level: 2, kind: 'E', by: 'requireAuthnLevel', evidence: 'not checked' },
+  '10.3.5': { level: 3, kind: 'E', by: 'authenticate', evidence: 'senderConstrained' },
   '13.4.2': {
     level: 2,
     kind: 'E+V',

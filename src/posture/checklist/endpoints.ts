@@ -1,4 +1,4 @@
-import { authenticatorsOf, endpointsOf, isPublic, labelOf } from '../evidence.js'
+import { authenticatorsOf, credentialsOf, endpointsOf, isPublic, labelOf } from '../evidence.js'
 import { placeOf, saysWhoMay } from '../baseline/rows.js'
 import type { PostureCode } from '../findings/advice.js'
 import type { Finding, Posture, PostureGuard, PostureRow } from '../model.js'
@@ -71,9 +71,10 @@ function reasonOf(row: PostureRow): string {
   return proof === 'optional' && isPublic(row) ? `, public: ${publicReason ?? why}` : `: ${why}`
 }
 
-/** `authenticate(https://id.example)`. */
-export function authenticationText({ kind, name, facts }: PostureGuard): string {
-  return `${kind}(${typeof facts['issuer'] === 'string' ? facts['issuer'] : name})`
+/** `authenticate(https://id.example, API keys of api-keys:shop)`. */
+export function authenticationText(guard: PostureGuard): string {
+  const labels = credentialsOf(guard).map(({ label }) => label)
+  return `${guard.kind}(${labels.length === 0 ? guard.name : labels.join(', ')})`
 }
 
 function defaultOf({ denyByDefault }: Posture): string {

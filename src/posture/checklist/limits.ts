@@ -1,6 +1,7 @@
 import { isAuthentication } from '../../core/metadata.js'
 import { idleLimitOf, placeOf } from '../baseline/rows.js'
 import { endpointsOf, isPublic, labelOf, limitersOf, reporting } from '../evidence.js'
+import { countsAnybody, countsCallers, limitText } from '../limiters.js'
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { found } from './findings.js'
 import { testedUnderLoad } from './load-evidence.js'
@@ -82,7 +83,7 @@ function isLimitedBeforeAuthentication({ guards }: PostureRow): boolean {
   if (guards[at]?.facts['failureLimit'] !== undefined) return true
   return guards.some(
     ({ kind, mode, facts }, index) =>
-      kind === 'rateLimit' && mode === 'enforce' && facts['by'] !== 'principal' && (at === -1 || index < at),
+      kind === 'rateLimit' && mode === 'enforce' && countsAnybody(facts) && (at === -1 || index < at),
   )
 }
 
@@ -91,13 +92,8 @@ function isLimitedByCaller({ guards }: PostureRow): boolean {
   const at = guards.findIndex(isAuthentication)
   return guards.some(
     ({ kind, mode, facts }, index) =>
-      kind === 'rateLimit' && mode === 'enforce' && facts['by'] !== 'address' && index > at,
+      kind === 'rateLimit' && mode === 'enforce' && countsCallers(facts) && index > at,
   )
-}
-
-function limitText({ name, facts }: PostureGuard): string {
-  const { limit, windowSeconds, by } = facts
-  return `rateLimit(${name}: ${String(limit)} in ${String(windowSeconds)} s by ${String(by)})`
 }
 
 /** Limiters of one name share their counts. */

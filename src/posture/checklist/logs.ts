@@ -47,9 +47,12 @@ export function audited(posture: Posture): Seen {
   }
 }
 
-/** Headers are written before it without harm: nothing in that layer refuses a request. */
+/** Of the layer that writes headers. */
+const REFUSING: ReadonlySet<string> = new Set(['gateway', 'requireTls'])
+
+/** Headers are written before it without harm: nothing else in that layer refuses a request. */
 function isAuditedFirst({ guards }: PostureRow): boolean {
-  const first = guards.find(({ layer }) => layer !== 'transport')
+  const first = guards.find(({ layer, kind }) => layer !== 'transport' || REFUSING.has(kind))
   return first?.kind === 'auditLog' && first.mode === 'enforce'
 }
 

@@ -7,6 +7,7 @@ import { services } from './chain.js'
 import { expressCopies } from './copies.js'
 import { walk, type Examined } from './examined.js'
 import { uncalledFactories } from './factories.js'
+import { gatewayUnread, unprovenHops, weakHops } from './gateways.js'
 import { memoryStores, reportMode, strictTransport, upgrades } from './guards.js'
 import { guardsBehindRoutes, parsersBeforeAuthentication, routesBehindNotFound } from './order.js'
 import { secretLiterals, secretSettings } from './secrets.js'
@@ -27,6 +28,9 @@ export interface DiagnoseOptions {
 
 const EXAMINATIONS: readonly ((examined: Examined) => readonly Finding[])[] = [
   trustProxy,
+  gatewayUnread,
+  weakHops,
+  unprovenHops,
   expressCopies,
   services,
   uncalledFactories,

@@ -122,3 +122,14 @@ export function settingsOf(application: object): Readonly<Record<string, unknown
 export function isErrorHandler({ handle }: Station): boolean {
   return handle.length === 4
 }
+
+/** Each guard once, however often it is mounted. */
+export function onceEach(
+  stations: readonly Station[],
+  isMeant: (station: Station) => boolean,
+): readonly Station[] {
+  const first = new Map<unknown, Station>()
+  for (const station of stations)
+    if (isMeant(station) && !first.has(station.handle)) first.set(station.handle, station)
+  return [...first.values()]
+}

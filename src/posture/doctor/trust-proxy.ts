@@ -1,6 +1,7 @@
 import type { Finding } from '../model.js'
 import { found } from '../catalogue.js'
 import { settingsOf, type Examined } from './examined.js'
+import { isBehindGateway } from './gateways.js'
 
 type Trust = (address: string, hop: number) => unknown
 
@@ -10,13 +11,28 @@ const STRANGERS = ['192.0.2.7', '198.51.100.7', '203.0.113.7', '9.9.9.9', '2001:
 const LOCAL = ['127.0.0.1', '::1']
 const PRIVATE = ['10.0.0.7', '172.16.0.7', '192.168.0.7', '169.254.0.7', 'fd00::7', 'fe80::7']
 
-export function trustProxy({ applications }: Examined): readonly Finding[] {
+export function trustProxy(examined: Examined): readonly Finding[] {
   const seen = new Set<string>()
+  const { applications } = examined
+  const isGated = isBehindGateway(examined)
   return applications.flatMap(({ application, path }) => {
     const where = path === '/' ? undefined : `application at ${path ?? 'a hidden path'}`
     // A mounted application takes over the setting of its parent.
-    return judge(settingsOf(application), where).filter(({ code }) => !seen.has(code) && seen.add(code))
+    const findings = judge(settingsOf(application), where)
+    return (isGated ? findings.map(gated) : findings).filter(({ code }) => !seen.has(code) && seen.add(code))
   })
+}
+
+/** What `gateway` leaves of X-Forwarded-For is its own entry, whatever a caller sent. `true` is refused all the same. */
+function gated(finding: Finding): Finding {
+  if (finding.code === 'trust-proxy-true') return finding
+  return {
+    ...finding,
+    severity: finding.severity === 'error' ? 'warning' : 'note',
+    consequence:
+      'Behind gateway() the entry is its own. What reads the address before it believes what the caller wrote.',
+    remedy: "Give the one entry that gateway() writes: app.set('trust proxy', 1).",
+  }
 }
 
 function judge(settings: Readonly<Record<string, unknown>>, where: string | undefined): readonly Finding[] {

@@ -64,6 +64,6 @@ function isRelied({ kind, mode }: GuardMetadata): boolean {
   return mode === 'enforce' && (kind === 'authenticate' || kind === 'principalFrom')
 }
 
-export function labelOf({ kind, name }: GuardMetadata): string {
+export function labelOf({ kind, name }: Pick<GuardMetadata, 'kind' | 'name'>): string {
   return name === kind ? `${kind}()` : `${kind} "${name}"`
 }

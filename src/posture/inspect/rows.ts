@@ -1,6 +1,7 @@
 import { isAuthentication, type GuardMetadata } from '../../core/metadata.js'
 import { neutralise } from '../../core/text.js'
-import type { PostureFault, PostureRow, Proof } from '../model.js'
+import { needsCaller } from '../limiters.js'
+import type { PostureFault, PostureGuard, PostureRow, Proof } from '../model.js'
 import { labelOf, type Evidence, type Passed } from './evidence.js'
 import type { GuardWriter } from './guard-writer.js'
 import { isBodyParser, isKnownHandler, passesOn } from './known-handlers.js'
@@ -23,6 +24,7 @@ const MAX_GUARDS = 200
 const NEED_PRINCIPAL = new Set([
   'authorize',
   'forbidTogether',
+  'requireAuthnLevel',
   'requireClaims',
   'requireResource',
   'requireRoles',
@@ -30,6 +32,12 @@ const NEED_PRINCIPAL = new Set([
   'requireService',
   'requireTenant',
 ])
+/** Those that count, or keep, something for whom `by` names. */
+const COUNT = new Set(['concurrencyLimit', 'penalise', 'rateLimit', 'slowDown'])
+/** Layers that go by the client: what ran there before `gateway` looked at the gateway itself. */
+const BY_CLIENT: ReadonlySet<string> = new Set(['authentication', 'authorization', 'traffic'])
+/** Of these layers, but the same for every client. */
+const FOR_ALL_ALIKE: ReadonlySet<string> = new Set(['loadShed', 'requestTimeout'])
 
 export function rowOf(
   subject: RowSubject,
@@ -40,7 +48,8 @@ export function rowOf(
   const { kind, method, path, handle, handler } = subject
   const publicReason = kind === 'route' ? evidence.publicReason : undefined
   const [proof, why] = conclude(subject, evidence, deniesByDefault)
-  const faults = faultsOf(subject, evidence, proof)
+  const guards = evidence.passed.slice(0, MAX_GUARDS).flatMap((passed) => writer.write(passed))
+  const faults = faultsOf(subject, evidence, proof, guards)
   return {
     kind,
     method,
@@ -50,7 +59,7 @@ export function rowOf(
     publicReason: publicReason === undefined ? undefined : neutralise(publicReason, 500),
     refusedByDefault:
       deniesByDefault && kind === 'route' && isUndecided(proof, publicReason) && !isLate(faults),
-    guards: evidence.passed.slice(0, MAX_GUARDS).map((passed) => writer.write(passed)),
+    guards: guards.slice(0, MAX_GUARDS),
     faults,
     handler: handler === undefined ? undefined : neutralise(handler, 100),
     ...(kind === 'handler' && passesOn(handle) ? { passesOn: true } : {}),
@@ -99,7 +108,12 @@ function concludeHandler(
   return ['unknown', 'nothing authenticates before it, and whether it answers cannot be seen']
 }
 
-function faultsOf({ kind, handle }: RowSubject, evidence: Evidence, proof: Proof): readonly PostureFault[] {
+function faultsOf(
+  { kind, handle, method }: RowSubject,
+  evidence: Evidence,
+  proof: Proof,
+  guards: readonly PostureGuard[],
+): readonly PostureFault[] {
   const { passed, publicReason, doubts } = evidence
   const faults = new Map(evidence.faults.map((fault) => [fault.code, fault]))
   const add = (code: string, message: string): void => void faults.set(code, { code, message })
@@ -114,31 +128,59 @@ function faultsOf({ kind, handle }: RowSubject, evidence: Evidence, proof: Proof
       'public_behind_authentication',
       'it says that it is public, and an authentication refuses anonymous callers',
     )
-  const early = doubts.length > 0 ? undefined : earlyGuard(passed)
-  if (early !== undefined)
-    add(
-      'guard_order',
-      `${labelOf(early.about)} needs to know the caller, and no authentication runs before it`,
-    )
-  for (const [index, report] of reporting(passed).entries())
-    faults.set(`report_mode ${index}`, {
-      code: 'report_mode',
-      message: `${labelOf(report.about)} only reports`,
-    })
+  const early = doubts.length > 0 ? undefined : earlyGuard(passed, method)
+  const disorder = [
+    ...(early === undefined
+      ? []
+      : [`${labelOf(early.about)} needs to know the caller, and no authentication runs before it`]),
+    ...lateGateways(passed),
+  ]
+  if (disorder.length > 0) add('guard_order', disorder.join('; '))
+  for (const [index, report] of guards.filter(({ mode }) => mode === 'report').entries())
+    faults.set(`report_mode ${index}`, { code: 'report_mode', message: `${labelOf(report)} only reports` })
   return [...faults.values()]
 }
 
-function earlyGuard(passed: readonly Passed[]): Passed | undefined {
+function earlyGuard(passed: readonly Passed[], method: string): Passed | undefined {
   const first = passed.findIndex(({ about }) => isAuthentication(about))
   const before = first === -1 ? passed : passed.slice(0, first)
-  return before.find(({ about }) => needsPrincipal(about))
+  return before.find(({ about }) => needsPrincipal(about, method))
 }
 
-function needsPrincipal({ layer, kind, facts }: GuardMetadata): boolean {
-  if (kind === 'rateLimit') return facts['by'] === 'principal' || facts['by'] === 'api-key'
+function needsPrincipal({ layer, kind, facts }: GuardMetadata, method: string): boolean {
+  if (kind === 'idempotency') return isForMethod(facts['methods'], method)
+  if (COUNT.has(kind)) return limitsOf(facts).some(needsCaller)
   return layer === 'authorization' && NEED_PRINCIPAL.has(kind)
 }
 
-function reporting(passed: readonly Passed[]): readonly Passed[] {
-  return passed.slice(0, MAX_GUARDS).filter(({ about }) => about.mode === 'report')
+/** Of the others it lets everything pass. */
+function isForMethod(methods: unknown, method: string): boolean {
+  return !Array.isArray(methods) || method === 'ALL' || methods.includes(method)
+}
+
+type Facts = GuardMetadata['facts']
+
+function limitsOf(facts: Facts): readonly Facts[] {
+  const { policies } = facts
+  if (!Array.isArray(policies)) return [facts]
+  return (policies as readonly unknown[]).map((policy) =>
+    typeof policy === 'object' && policy !== null ? (policy as Facts) : {},
+  )
+}
+
+/** `gateway` refuses everything with 500 where what goes by the client, or another `gateway`, ran before it. */
+function lateGateways(passed: readonly Passed[]): readonly string[] {
+  const at = passed.findIndex(({ about }) => about.kind === 'gateway')
+  if (at === -1) return []
+  const gateway = passed[at]?.about as GuardMetadata
+  const second = passed.slice(at + 1).find(({ about }) => about.kind === 'gateway' && about !== gateway)
+  const before = passed
+    .slice(0, at)
+    .find(({ about: { layer, kind } }) => BY_CLIENT.has(layer) && !FOR_ALL_ALIKE.has(kind))?.about
+  return [
+    ...(before === undefined
+      ? []
+      : [`${labelOf(gateway)} stands behind ${labelOf(before)}, which took the gateway for the client`]),
+    ...(second === undefined ? [] : [`${labelOf(second.about)} is a second gateway()`]),
+  ]
 }

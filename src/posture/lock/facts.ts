@@ -1,3 +1,4 @@
+import { CREDENTIALS, asOneOfSeveral } from '../flat-facts.js'
 import { valueText } from '../render/plain.js'
 import { shown } from '../render/words.js'
 import { demandChange } from './demands.js'
@@ -27,31 +28,90 @@ const ACCEPTED = new Set([
   'clients',
   'hops',
   'certificates',
+  'names',
+  // Hops that nothing better than an address stands for.
+  'weak',
+  CREDENTIALS,
 ])
-const MORE_IS_WEAKER = /^(?:\w*limit|burst|max\w*|\w*tolerance\w*|\w*stale\w*)$/i
+/** What keeps somebody out by being there. */
+const STRICT_BY_PRESENCE = new Set(['revocation', 'senderConstrained'])
+/** In place of a list: everything. */
+const ANYTHING = 'any'
+const MORE_IS_WEAKER = /^(?:\w*limit|burst|cacheSeconds|max\w*|\w*tolerance\w*|\w*stale\w*)$/i
 const MORE_IS_STRONGER = /^(?:\w*windowSeconds|min\w*)$/i
 const MODE = /Mode$/
 const MODES = ['enforce', 'report']
 const TRUE_IS_STRONGER = new Set(['required', 'strict'])
 /** From strict to lenient. */
-const UNKNOWN_FIELDS = ['refused', 'strips-unknown']
+const ORDERS: Readonly<Record<string, readonly string[]>> = {
+  unknownFields: ['refused', 'strips-unknown'],
+  onOutage: ['deny', 'local', 'allow'],
+  unproven: ['refuse', 'strip'],
+}
 
 /** What changed in the set-up of one guard, and whether more callers get further because of it. */
 export function factChanges(
-  before: LockedGuard['facts'],
-  after: LockedGuard['facts'],
+  was: LockedGuard['facts'],
+  is: LockedGuard['facts'],
+  kind: string,
 ): readonly FactChange[] {
+  const [before, after] = kind === 'authenticate' ? alike(was, is) : [was, is]
   const demand = demandChange(before, after)
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
   const others = demand === undefined ? names : names.filter((name) => name !== 'all' && name !== 'any')
   const changes = others.flatMap((name) => {
-    const was = ownFact(before, name)
-    const is = ownFact(after, name)
-    if (JSON.stringify(was) === JSON.stringify(is)) return []
-    const severity = withModes(severityOf(name, was, is), modeOf(before, name), modeOf(after, name))
-    return [{ severity, text: `${shown(name, 80)} ${changeText(was, is)}` }]
+    const [earlier, later] = [ownFact(before, name), ownFact(after, name)]
+    if (JSON.stringify(earlier) === JSON.stringify(later)) return []
+    if (kind === 'authenticate' && !isInBoth(name, before, after)) return []
+    const severity = withModes(
+      severityIn(kind, name, earlier, later),
+      modeOf(before, name),
+      modeOf(after, name),
+    )
+    return [{ severity, text: `${shown(name, 120)} ${changeText(earlier, later)}` }]
   })
   return demand === undefined ? changes : [demand, ...changes]
+}
+
+/** One issuer among several is told apart by its name, also where it was the only one before. */
+function alike(
+  was: LockedGuard['facts'],
+  is: LockedGuard['facts'],
+): readonly [LockedGuard['facts'], LockedGuard['facts']] {
+  const [had, has] = [was, is].map((facts) => Object.hasOwn(facts, CREDENTIALS))
+  return had === has
+    ? [was, is]
+    : [had === true ? was : asOneOfSeveral(was), has === true ? is : asOneOfSeveral(is)]
+}
+
+/** Of a credential that is new or gone its name says enough; so does that of a part, as `dpop`. */
+function isInBoth(name: string, before: LockedGuard['facts'], after: LockedGuard['facts']): boolean {
+  const at = name.lastIndexOf(' ')
+  if (at === -1) return true
+  const part = name.slice(0, at)
+  return [before, after].every((facts) => {
+    const credentials = ownFact(facts, CREDENTIALS)
+    return (Array.isArray(credentials) && credentials.includes(part)) || ownFact(facts, part) !== undefined
+  })
+}
+
+/** A part of `authenticate` has facts of the same names as other guards, and some of them mean something else there. */
+function severityIn(
+  kind: string,
+  name: string,
+  was: LockedValue | undefined,
+  is: LockedValue | undefined,
+): Severity {
+  // A chain: each of them must be proven, and `weak` says which are not.
+  if (kind === 'gateway' && name === 'hops') return 'changed'
+  if (kind === 'gateway' && name === 'weak' && (was === undefined || is === undefined))
+    return was === undefined ? 'weaker' : 'stronger'
+  if (kind !== 'authenticate') return severityOf(name, was, is)
+  const at = name.lastIndexOf(' ')
+  const [part, fact] = [name.slice(0, Math.max(at, 0)), name.slice(at + 1)]
+  const isOfProofs = part === 'dpop' || part === 'revocation'
+  if (isOfProofs && fact !== 'algorithms' && fact !== 'clockToleranceSeconds') return 'changed'
+  return severityOf(fact, was, is)
 }
 
 /** A rule that only reports keeps nobody out: what becomes of it makes nothing stronger, and its loss nothing weaker. */
@@ -72,9 +132,12 @@ function ownFact(facts: LockedGuard['facts'], name: string): LockedValue | undef
 function severityOf(name: string, was: LockedValue | undefined, is: LockedValue | undefined): Severity {
   if (MODE.test(name)) return severityOfMode(was, is)
   if (was === undefined || is === undefined) return severityOfPresence(name, was === undefined)
+  if (ACCEPTED.has(name) && (was === ANYTHING || is === ANYTHING))
+    return was === ANYTHING ? 'stronger' : 'weaker'
   if (NEEDED.has(name)) return severityOfLists(minus(was, is), minus(is, was))
   if (ACCEPTED.has(name)) return severityOfLists(minus(is, was), minus(was, is))
-  if (name === 'unknownFields') return severityOfOrder(placeOf(is) - placeOf(was))
+  const order = Object.hasOwn(ORDERS, name) ? ORDERS[name] : undefined
+  if (order !== undefined) return severityOfOrder(placeIn(order, is) - placeIn(order, was))
   if (TRUE_IS_STRONGER.has(name)) return severityOfOrder(Number(was) - Number(is))
   if (typeof was !== 'number' || typeof is !== 'number') return 'changed'
   if (MORE_IS_WEAKER.test(name)) return severityOfOrder(is - was)
@@ -83,7 +146,8 @@ function severityOf(name: string, was: LockedValue | undefined, is: LockedValue 
 
 /** A bound or a list that is new narrows who passes; one that is gone no longer does. */
 function severityOfPresence(name: string, isNew: boolean): Severity {
-  const bounds = NEEDED.has(name) || ACCEPTED.has(name) || MORE_IS_WEAKER.test(name)
+  const bounds =
+    NEEDED.has(name) || ACCEPTED.has(name) || STRICT_BY_PRESENCE.has(name) || MORE_IS_WEAKER.test(name)
   if (!bounds) return 'changed'
   return isNew ? 'stronger' : 'weaker'
 }
@@ -105,9 +169,9 @@ function severityOfOrder(weakening: number): Severity {
   return weakening < 0 ? 'stronger' : 'changed'
 }
 
-function placeOf(value: LockedValue): number {
-  const place = UNKNOWN_FIELDS.indexOf(String(value))
-  return place === -1 ? UNKNOWN_FIELDS.length : place
+function placeIn(order: readonly string[], value: LockedValue): number {
+  const place = order.indexOf(String(value))
+  return place === -1 ? order.length : place
 }
 
 function minus(from: LockedValue, taken: LockedValue): readonly unknown[] {

@@ -1,6 +1,7 @@
 import type { Posture, PostureGuard, PostureRow } from '../model.js'
 import { isPublic } from '../evidence.js'
-import { byCodeUnit, plainFacts, type Plain } from '../facts.js'
+import { byCodeUnit, type Plain } from '../facts.js'
+import { flatFacts } from '../flat-facts.js'
 import { valueText } from '../render/plain.js'
 
 /** Version of the lock file's shape; a file of another one is refused. */
@@ -76,8 +77,11 @@ function lockedRow(row: PostureRow): LockedRow {
 }
 
 /** Neither file nor line: a lock that changed with every line above a guard would be signed unread. */
-function lockedGuard({ kind, name, mode, facts }: PostureGuard): LockedGuard {
-  const entries = Object.entries(plainFacts(facts)).map(([fact, value]) => [fact, lockedValue(value)])
+function lockedGuard(guard: PostureGuard): LockedGuard {
+  const { kind, name, mode } = guard
+  const entries = Object.entries(flatFacts(guard))
+    .sort(([one], [other]) => byCodeUnit(one, other))
+    .map(([fact, value]) => [cut(fact), lockedValue(value)])
   return {
     kind: cut(kind),
     name: cut(name),

@@ -86,7 +86,7 @@ function pairChanges({ was, is }: Pair): readonly GuardChange[] {
             `: ${label} went from ${was.mode} to ${is.mode}`,
           ),
         ]
-  const facts = factChanges(was.facts, is.facts).map(({ severity, text }) =>
+  const facts = factChanges(was.facts, is.facts, is.kind).map(({ severity, text }) =>
     change(severity, 'fact-changed', `: ${label} ${text}`),
   )
   const renamed =

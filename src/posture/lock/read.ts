@@ -8,6 +8,8 @@ export const MAX_LOCK_LENGTH = 64 * 1024 * 1024
 const MAX_ROWS = 100_000
 const MAX_GUARDS = 500
 const MAX_ITEMS = 1001
+// Of a hundred issuers each has some.
+const MAX_FACTS = 5000
 
 type Check = (value: unknown, at: string, fail: Fail) => void
 type Fail = (at: string, says: string) => never
@@ -67,7 +69,7 @@ const scalar: Check = (value, at, fail) => {
     fail(at, 'must be a text, a number, true, false or null')
 }
 const facts: Check = (value, at, fail) => {
-  if (!isObject(value) || Object.keys(value).length > MAX_ITEMS) return fail(at, 'must be an object')
+  if (!isObject(value) || Object.keys(value).length > MAX_FACTS) return fail(at, 'must be an object')
   for (const [name, fact] of Object.entries(value)) {
     text(name, at, fail)
     if (Array.isArray(fact)) listOf(scalar, MAX_ITEMS)(fact, `${at}.${name}`, fail)

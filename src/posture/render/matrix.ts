@@ -164,7 +164,11 @@ function callerOf({ proof, guards, refusedByDefault }: PostureRow): AccessRow['c
   if (refusedByDefault && (proof === 'open' || proof === 'unknown')) return 'refused by default'
   if (proof === 'unknown') return 'unknown'
   if (proof === 'guarded' || proof === 'held' || (proof === 'optional' && refusedByDefault)) {
-    const decides = guards.some(({ layer, mode }) => layer === 'authorization' && mode === 'enforce')
+    // How a caller proved who it is gives it no right.
+    const decides = guards.some(
+      ({ layer, kind, mode }) =>
+        layer === 'authorization' && kind !== 'requireAuthnLevel' && mode === 'enforce',
+    )
     return decides ? 'with a right' : 'any credential'
   }
   return 'anyone'

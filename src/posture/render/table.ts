@@ -3,11 +3,11 @@ import { rowLines, shareColumns, widthOf, wrap, type TableWidths } from './table
 import {
   accessText,
   guardsText,
-  guardText,
   ownGuard,
   pathText,
   placeText,
   proofText,
+  serviceText,
   settingsText,
   shown,
   summaryText,
@@ -157,5 +157,5 @@ function indented(text: string, mark: string, columns: number): readonly string[
 
 function servicesLines({ services }: Posture, columns: number): readonly string[] {
   if (services.length === 0) return []
-  return [...wrap(`For all requests: ${services.map(guardText).join(', ')}`, columns)]
+  return [...wrap(`For all requests: ${services.map(serviceText).join(', ')}`, columns)]
 }

@@ -39,6 +39,14 @@ export function guardText({ kind, name, mode }: Pick<PostureGuard, 'kind' | 'nam
   return `${shown(kind, 80)}${rule}${mode === 'report' ? ' [report]' : ''}`
 }
 
+/** `gateway (edge proven by shared secret x-edge-secret)`: what stands for all requests, where its facts say more. */
+export function serviceText(guard: PostureGuard): string {
+  const { hops, weak } = guard.facts
+  if (guard.kind !== 'gateway' || !Array.isArray(hops)) return guardText(guard)
+  const weakly = Array.isArray(weak) ? `; weak: ${weak.map(String).join(', ')}` : ''
+  return `${guardText(guard)} (${shown(`${hops.map(String).join(', ')}${weakly}`)})`
+}
+
 export function guardsText(guards: readonly PostureGuard[]): string {
   return guards.map(guardText).join(', ')
 }

@@ -1,5 +1,5 @@
 import type { Posture, PostureGuard, PostureRow } from '../../model.js'
-import { plainFacts } from '../../facts.js'
+import { flatFacts } from '../../flat-facts.js'
 import { valueText } from '../plain.js'
 import {
   PROOFS,
@@ -110,7 +110,7 @@ export function serviceItem(guard: PostureGuard): Markup {
 }
 
 function guardEntry(guard: PostureGuard, about: readonly string[]): Markup {
-  const facts = Object.entries(plainFacts(guard.facts)).map(
+  const facts = Object.entries(flatFacts(guard)).map(
     ([name, value]) =>
       html`<dt>${shown(name, 80)}</dt>
         <dd>${shown(valueText(value))}</dd>`,
