@@ -1,10 +1,6 @@
-import { publishEvent } from '../core/events.js'
-import type { Health } from '../core/lifecycle.js'
-import { checkOptions, integer, misuse, ruleName } from '../core/options.js'
+import { checkOptions, misuse, ruleName } from '../core/options.js'
 import type { SharedStore } from '../core/ports.js'
-import { SecurityProblem } from '../core/problem.js'
-import { neutralise } from '../core/text.js'
-import { CircuitBreaker, type BreakerState } from './redis/circuit-breaker.js'
+import { GUARD_RULES, storeGuard } from './redis/store-guard.js'
 
 export interface RedisStoreOptions {
   /** Longest wait for one operation, in **milliseconds**, 5 to 5000. @default 50 */
@@ -31,9 +27,7 @@ export interface RedisStoreOptions {
  */
 export function redisStore(client: object, options: RedisStoreOptions = {}): SharedStore {
   checkOptions('redisStore', options, {
-    timeoutMs: integer(5, 5000, 'milliseconds'),
-    breakerFailures: integer(1, 100),
-    breakerCoolDownMs: integer(100, 60_000, 'milliseconds'),
+    ...GUARD_RULES,
     prefix: ruleName,
   })
   const {
@@ -43,58 +37,8 @@ export function redisStore(client: object, options: RedisStoreOptions = {}): Sha
     prefix = 'express-bulwark',
   } = options
   const dialect = dialectOf(client)
-  let lastProblem = ''
-  const breaker = new CircuitBreaker({
-    failures: breakerFailures,
-    coolDownMs: breakerCoolDownMs,
-    onChange: announce,
-  })
-
-  async function run<T>(operation: () => Promise<T>): Promise<T> {
-    if (!breaker.tryAcquire()) throw unavailable('circuit open')
-    try {
-      const result = await withTimeout(operation, timeoutMs)
-      breaker.succeeded()
-      return result
-    } catch (cause) {
-      lastProblem = problemOf(cause)
-      breaker.failed()
-      throw unavailable(lastProblem, cause)
-    }
-  }
-
-  function unavailable(problem: string, cause?: unknown): SecurityProblem {
-    return new SecurityProblem('store_unavailable', {
-      headers: { 'retry-after': String(Math.max(1, Math.ceil(breakerCoolDownMs / 1000))) },
-      evidence: { store: 'redis', problem },
-      cause,
-    })
-  }
-
-  function announce(state: BreakerState): void {
-    if (state === 'open') publishEvent('error', 'store_down', { store: 'redis', problem: lastProblem })
-    if (state === 'closed') publishEvent('info', 'store_up', { store: 'redis' })
-  }
-
-  /** `down` only while operations are refused untried: a probe that is kept away by `down` could never end it. */
-  function health(): Health {
-    const { state, wouldTry } = breaker
-    const status = state === 'closed' ? 'ok' : wouldTry || state === 'half-open' ? 'degraded' : 'down'
-    return { name: 'redisStore', status, detail: `circuit ${state}` }
-  }
-
-  return Object.freeze({ kind: 'redis', client, dialect, prefix, run, health })
-}
-
-const TIMED_OUT = 'BULWARK_TIMEOUT'
-
-/** What may be said of a failure: a code (`ECONNREFUSED`), or the word Redis begins its errors with (`READONLY`). */
-function problemOf(cause: unknown): string {
-  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
-  if (code === TIMED_OUT) return 'too slow'
-  if (typeof code === 'string') return `failed: ${neutralise(code, 64)}`
-  const word = typeof message === 'string' ? /^[A-Z]{2,20}(?= )/.exec(message)?.[0] : undefined
-  return word === undefined ? 'failed' : `failed: ${word}`
+  const guard = storeGuard('redis', 'redisStore', { timeoutMs, breakerFailures, breakerCoolDownMs })
+  return Object.freeze({ kind: 'redis', client, dialect, prefix, ...guard })
 }
 
 function dialectOf(client: unknown): SharedStore['dialect'] {
@@ -102,19 +46,4 @@ function dialectOf(client: unknown): SharedStore['dialect'] {
   if (typeof defineCommand === 'function') return 'ioredis'
   if (typeof sendCommand === 'function') return 'node-redis'
   throw misuse('redisStore', 'client', 'an ioredis or node-redis client', client)
-}
-
-/** The time-out is ours: a client may queue a command for ever when its server is gone or frozen. */
-function withTimeout<T>(operation: () => Promise<T>, timeoutMs: number): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: TIMED_OUT }))
-    }, timeoutMs)
-    timer.unref()
-    operation()
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer)
-      })
-  })
 }

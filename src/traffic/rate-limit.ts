@@ -3,8 +3,8 @@ import type { WritableContext } from '../core/context.js'
 import { PASSED, defineGuard, recordDecision, type Guard, type Verdict } from '../core/guard.js'
 import type { Health, Stateful } from '../core/lifecycle.js'
 import type { RateLimitCheck, RateLimitState } from '../core/ports.js'
-import { SecurityProblem } from '../core/problem.js'
-import { chain, isThenable } from '../core/thenable.js'
+import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
+import { chain, disarm, isThenable } from '../core/thenable.js'
 import { leaseCounters } from './rate-limit/counters.js'
 import { retryAfter, writeFields, type Told } from './rate-limit/fields.js'
 import {
@@ -40,13 +40,11 @@ export type RateLimiter = Guard & Stateful
  *
  * Throws a `TypeError` for missing, impossible or unknown options.
  */
-export function rateLimit(options: RateLimitOptions): RateLimiter
-export function rateLimit(options: RateLimitPolicies): RateLimiter
 export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLimiter {
   const settings = settingsOf(options)
   const { policies, store, formats } = settings
   const lease = leaseCounters(policies, store)
-  const counters = new GuardedCounters(lease.port, settings)
+  const counters = new GuardedCounters(lease, settings)
   const [first] = policies as readonly [Policy]
   const isTrial = policies.every(({ mode }) => mode === 'report')
   const name = policies.map((policy) => policy.name).join(' ')
@@ -66,24 +64,29 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
       onOutage: settings.onOutage,
     },
     check(req, context, res) {
-      return chain(checksOf(policies, req, context), (checks) =>
-        chain(counters.take(checks), (counted) => conclude(checks, counted, context, res)),
+      return chain(askedOf(policies, req, context), (asked) =>
+        chain(counters.take(asked), (counted) => conclude(asked, counted, context, res)),
       )
     },
   })
 
   function conclude(
-    checks: readonly RateLimitCheck[],
+    asked: readonly RateLimitCheck[],
     counted: Counted,
     context: WritableContext,
     res: ServerResponse,
   ): Verdict {
-    const told = checks.map(({ rule }, index) => tell(policies[index] as Policy, rule, counted, index))
-    const binding = told.filter((_, index) => policies[index]?.mode === 'enforce')
+    const told = asked.map(({ name, rule }, index) => ({
+      name,
+      rule,
+      state: counted.states[index] ?? UNTOLD,
+    }))
+    const binding = told.filter((_, index) => asked[index]?.isTrial === false)
     if (counted.by !== 'nobody') writeFields(res, formats, binding)
     const full = told.filter(({ state }) => !state.allowed)
-    if (isTrial) return full.length === 0 ? PASSED : exhausted(full, counted)
-    for (const each of full) if (!binding.includes(each)) report(context, each, counted)
+    if (isTrial && policies.length === 1) return full.length === 0 ? PASSED : exhausted(full, counted)
+    for (const each of full)
+      if (!binding.includes(each)) report(context, each.name, exhausted([each], counted))
     return counted.allowed
       ? passed(counted)
       : exhausted(
@@ -105,35 +108,73 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
     },
     close: () => {
       lease.release()
-      counters.clear()
       return Promise.resolve()
     },
   })
 }
 
+type Checks = readonly RateLimitCheck[]
+type Asked = RateLimitCheck | undefined | Promise<RateLimitCheck | undefined>
+
 /** Whom to charge, and how much. At once, unless a key function asks somebody. */
-function checksOf(
+function askedOf(
   policies: readonly Policy[],
   req: IncomingMessage,
   context: WritableContext,
-): readonly RateLimitCheck[] | Promise<readonly RateLimitCheck[]> {
-  const keys = policies.map(({ keyOf }) => keyOf(req, context))
-  const made = (texts: readonly string[]): readonly RateLimitCheck[] =>
-    policies.map(({ name, mode, ruleOf, costOf }, index) => ({
-      name,
-      rule: ruleOf(req, context),
-      key: texts[index] as string,
-      cost: costOf(req, context),
-      isTrial: mode === 'report',
-    }))
-  return keys.some((key) => isThenable(key)) ? Promise.all(keys).then(made) : made(keys as readonly string[])
+): Checks | Promise<Checks> {
+  const asked: Asked[] = []
+  try {
+    for (const policy of policies) asked.push(checkOf(policy, policies.length > 1, req, context))
+  } catch (cause) {
+    // Nobody waits any more for those that are asking somebody.
+    asked.forEach(disarm)
+    throw cause
+  }
+  if (!asked.some((each) => isThenable(each)))
+    return present(asked as readonly (RateLimitCheck | undefined)[])
+  return Promise.all(asked.map((each) => Promise.resolve(each))).then(present)
+}
+
+function present(asked: readonly (RateLimitCheck | undefined)[]): Checks {
+  return asked.filter((each) => each !== undefined)
+}
+
+/** Nothing for a limit that is being tried out beside others and cannot say whom it counts: that is told, no more. */
+function checkOf(
+  policy: Policy,
+  isOneOfSeveral: boolean,
+  req: IncomingMessage,
+  context: WritableContext,
+): Asked {
+  const { name, mode, keyOf, ruleOf, costOf } = policy
+  const isTrial = mode === 'report'
+  const made = (key: string): RateLimitCheck => ({
+    name,
+    rule: ruleOf(req, context),
+    key,
+    cost: costOf(req, context),
+    isTrial,
+  })
+  if (!isTrial || !isOneOfSeveral) return chain(keyOf(req, context), made)
+  const untold = (cause: unknown): void => {
+    const problem = isSecurityProblem(cause) ? cause : new SecurityProblem('guard_fault', { cause })
+    if (problem.reason === 'guard_order') throw problem
+    report(context, name, problem)
+  }
+  try {
+    const asked = chain(keyOf(req, context), made)
+    if (!isThenable(asked)) return asked
+    return asked.catch((cause: unknown) => {
+      untold(cause)
+      return undefined
+    })
+  } catch (cause) {
+    untold(cause)
+    return undefined
+  }
 }
 
 const UNTOLD: RateLimitState = { allowed: true, remaining: 0, resetMs: 0, retryMs: 0 }
-
-function tell({ name }: Policy, rule: RateLimitCheck['rule'], { states }: Counted, index: number): Told {
-  return { name, rule, state: states[index] ?? UNTOLD }
-}
 
 function passed({ by }: Counted): Verdict {
   if (by === 'store') return PASSED
@@ -144,14 +185,8 @@ function passed({ by }: Counted): Verdict {
 }
 
 /** A limit that is being tried out says whom it would have refused. */
-function report(context: WritableContext, told: Told, counted: Counted): void {
-  recordDecision(context, {
-    layer: 'traffic',
-    guard: 'rateLimit',
-    rule: told.name,
-    mode: 'report',
-    problem: exhausted([told], counted),
-  })
+function report(context: WritableContext, rule: string, problem: SecurityProblem): void {
+  recordDecision(context, { layer: 'traffic', guard: 'rateLimit', rule, mode: 'report', problem })
 }
 
 function exhausted(full: readonly Told[], { by }: Counted): SecurityProblem {

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import * as fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { onEvent } from '../../src/core/events.js'
 import type { LimitRule, RateLimitAnswer, RateLimitCheck, RateLimitPort } from '../../src/core/ports.js'
 import { MemoryLimiter } from '../../src/stores/memory/limiter.js'
 import { redisStore } from '../../src/stores/redis.js'
 import { slotOf } from '../../src/stores/redis/cluster.js'
+import { LIMIT_SCRIPT } from '../../src/stores/redis/limit-script.js'
 import { RedisLimiter } from '../../src/stores/redis/limiter.js'
 import { startRedis, type RunningRedis } from '../support/redis.js'
 import { describeWith, program } from '../support/requirements.js'
@@ -171,6 +173,65 @@ function contract(title: string, make: () => RateLimitPort): void {
       expect(await passes(one, 9)).toBe(3)
     })
 
+    it('gcra: counts each point of a rate of a thousand million a second', async () => {
+      fresh()
+      const rule = gcra(1_000_000_000, 1_000_000_000)
+      await take(check(rule, 'a', 999_999_995))
+      expect(await passes(check(rule), 12)).toBe(5)
+    })
+
+    it('counts a trial where it has room, refuses nobody for it, and charges it for no refused request', async () => {
+      fresh()
+      const trial = { ...check(sliding(2), 'a', 1, 'trial'), isTrial: true }
+      const bound = check(sliding(4), 'a', 1, 'bound')
+      const answers: RateLimitAnswer[] = []
+      for (let index = 0; index < 6; index += 1) answers.push(await take(trial, bound))
+      expect(answers.map(({ allowed }) => allowed)).toEqual([true, true, true, true, false, false])
+      expect(answers.map(({ states }) => states[0]?.allowed)).toEqual([
+        true,
+        true,
+        false,
+        false,
+        false,
+        false,
+      ])
+      const heavy = { ...check(sliding(9), 'a', 1, 'untouched'), isTrial: true }
+      await take(heavy, bound)
+      expect((await make_.peek([heavy])).states[0]?.remaining).toBe(9)
+    })
+
+    it('takes a plan that shrinks or grows while its points are in use', async () => {
+      fresh()
+      expect(await passes(check(sliding(5)), 9)).toBe(5)
+      expect((await take(check(sliding(3)))).states[0]).toMatchObject({ allowed: false, remaining: 0 })
+      expect(await passes(check(sliding(8)), 9)).toBe(3)
+    })
+
+    it('says of any cost when it fits, and then it does', async () => {
+      fresh()
+      for (const rule of [
+        sliding(10),
+        gcra(10, 10),
+        { algorithm: 'fixed', limit: 10, period: 'minute' } as const,
+      ]) {
+        now = NOON
+        const name = rule.algorithm
+        await take(check(rule, 'a', 4, name))
+        now += 300
+        await take(check(rule, 'a', 6, name))
+        for (const cost of [1, 5, 10]) {
+          const found = (await make_.peek([check(rule, 'a', cost, name)])).states[0]
+          if (found?.allowed === true) continue
+          const before = now
+          now += (found?.retryMs ?? 0) - 1
+          expect((await make_.peek([check(rule, 'a', cost, name)])).allowed).toBe(false)
+          now += 1
+          expect((await make_.peek([check(rule, 'a', cost, name)])).allowed).toBe(true)
+          now = before
+        }
+      }
+    })
+
     it('counts half a second, and thirty days', async () => {
       fresh()
       expect(await passes(check(sliding(2, 500), 'a', 1, 'short'), 3)).toBe(2)
@@ -195,6 +256,39 @@ describe('in memory', () => {
   contract('MemoryLimiter', () => {
     fakeClock()
     return new MemoryLimiter()
+  })
+
+  it('sliding: keeps its promise whatever the schedule, in every window', () => {
+    fakeClock()
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.constantFrom(100, 777, 1000, 60_000),
+        fc.array(fc.tuple(fc.double({ min: 0, max: 0.4, noNaN: true }), fc.integer({ min: 1, max: 5 })), {
+          maxLength: 120,
+        }),
+        (limit, windowMs, schedule) => {
+          now = NOON + 123.456
+          const limiter = new MemoryLimiter()
+          const admitted: (readonly [number, number])[] = []
+          for (const [share, cost] of schedule) {
+            now += share * windowMs
+            if (limiter.take([check(sliding(limit, windowMs), 'a', cost)]).allowed) admitted.push([now, cost])
+          }
+          for (const [begin] of admitted) {
+            const inside = admitted.filter(([at]) => at >= begin && at - begin < windowMs)
+            expect(inside.reduce((sum, [, cost]) => sum + cost, 0)).toBeLessThanOrEqual(limit)
+          }
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  it('holds everything that keys may be called', () => {
+    const limiter = new MemoryLimiter()
+    for (const key of ['__proto__', 'constructor', 'toString', '\u0000', ' ', 'é', '{', '}'.repeat(200)])
+      expect(limiter.take([check(sliding(1), key)]).allowed).toBe(true)
   })
 
   describe('that is full', () => {
@@ -256,20 +350,101 @@ describeWith(program('redis-server', 'redis-server'), 'in Redis', () => {
     await server.stop()
   })
 
-  contract('RedisLimiter, by a clock of ours', () => {
-    const onOurClock = {
+  /** A limiter whose server has the time that the test says. */
+  const onOurClock = (): RedisLimiter => {
+    const clocked = {
       defineCommand: () => undefined,
-      call: async (name: string, script: string, ...rest: string[]) =>
-        client
-          .call(
-            'EVAL',
-            script.replace("redis.call('TIME')", `{ ${Math.floor(now / 1000)}, ${(now % 1000) * 1000} }`),
-            ...rest,
-          )
-          .finally(() => name),
+      call: (name: string, script: string, ...rest: string[]) => {
+        if (!name.startsWith('EVAL')) return client.call(name, script, ...rest)
+        const time = `{ ${Math.floor(now / 1000)}, ${Math.round((now % 1000) * 1000)} }`
+        return client.call('EVAL', LIMIT_SCRIPT.replace("redis.call('TIME')", time), ...rest)
+      },
     }
     made += 1
-    return new RedisLimiter(redisStore(onOurClock, { prefix: `test-${made}`, timeoutMs: 2000 }))
+    return new RedisLimiter(redisStore(clocked, { prefix: `test-${made}`, timeoutMs: 5000 }))
+  }
+
+  contract('RedisLimiter, by a clock of ours', () => {
+    return onOurClock()
+  })
+
+  it('decides as the memory does, whatever the schedule', async () => {
+    fakeClock()
+    const rules: readonly LimitRule[] = [
+      sliding(7, 1000),
+      sliding(3, 500),
+      gcra(10, 4),
+      { algorithm: 'fixed', limit: 9, period: 'minute' },
+    ]
+    const step = fc.record({
+      pauseMs: fc.integer({ min: 0, max: 400 }),
+      picked: fc.uniqueArray(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 4 }),
+      cost: fc.integer({ min: 1, max: 4 }),
+      key: fc.constantFrom('a', 'b'),
+      what: fc.constantFrom(
+        'take' as const,
+        'take' as const,
+        'take' as const,
+        'peek' as const,
+        'refund' as const,
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
+        now = NOON
+        const [memory, redis] = [new MemoryLimiter(), onOurClock()]
+        for (const { pauseMs, picked, cost, key, what } of steps) {
+          now += pauseMs
+          const checks = picked.map((index) => check(rules[index] as LimitRule, key, cost, `rule-${index}`))
+          expect(await redis[what](checks)).toEqual(memory[what](checks))
+        }
+      }),
+      { numRuns: 40 },
+    )
+    jest.restoreAllMocks()
+  })
+
+  it('asks for all limits of a request in one command, by the digest of a script that the server knows', async () => {
+    const monitored = client.duplicate()
+    const sent: string[][] = []
+    const counting = {
+      defineCommand: () => undefined,
+      call: (...args: [string, ...string[]]) => {
+        sent.push(args)
+        return monitored.call(...args)
+      },
+    }
+    const limiter = new RedisLimiter(redisStore(counting, { prefix: 'counted', timeoutMs: 2000 }))
+    const three = [sliding(9), gcra(9, 9), { algorithm: 'fixed', limit: 9, period: 'day' } as const].map(
+      (rule, index) => check(rule, `caller-${index}`, 1, `policy-${index}`),
+    )
+    await client.script('FLUSH')
+    await limiter.take(three)
+    expect(sent.map(([name]) => name)).toEqual(['EVALSHA', 'EVAL'])
+    await limiter.take(three)
+    expect(sent.slice(2).map(([name]) => name)).toEqual(['EVALSHA'])
+    expect(sent.flat().filter((word) => word.length > 1000)).toHaveLength(1)
+    monitored.disconnect()
+  })
+
+  it('leaves two limiters on one client their own', async () => {
+    const store = redisStore(client, { prefix: 'one-client', timeoutMs: 2000 })
+    const [first, second] = [new RedisLimiter(store), new RedisLimiter(store)]
+    const [narrow, wide] = [
+      check(sliding(1, 60_000), 'a', 1, 'narrow'),
+      check(gcra(3, 3, 60_000), 'a', 1, 'wide'),
+    ]
+    const seen: boolean[] = []
+    for (let index = 0; index < 4; index += 1)
+      seen.push((await first.take([narrow])).allowed, (await second.take([wide])).allowed)
+    expect(seen).toEqual([true, true, false, true, false, true, false, false])
+  })
+
+  it('takes an answer that is no count for no answer', async () => {
+    for (const answer of ['OK', null, [], [1, 2, 3], [1, 'x', 0, 0]]) {
+      const lying = { defineCommand: () => undefined, call: () => Promise.resolve(answer) }
+      await expect(new RedisLimiter(redisStore(lying)).take([check(sliding(1))])).rejects.toThrow()
+    }
   })
 
   it('leaves no key without an end', async () => {

@@ -17,9 +17,13 @@ export interface SlidingCount {
   total: number
 }
 
+/**
+ * What was charged, as the time it takes to drip away, and when that was written. Not the one moment at which all will
+ * be gone (the "theoretical arrival time"): a point of a high rate would be lost in the last digits of a moment.
+ */
 export interface GcraCount {
-  /** Theoretical arrival time: when all that was charged will have dripped away. */
-  tat: number
+  atMs: number
+  usedMs: number
 }
 
 export interface FixedCount {
@@ -43,7 +47,7 @@ export function lifetimeMs(rule: LimitRule): number {
 /** A count of nothing. */
 export function emptyCount(rule: LimitRule): Count {
   if (rule.algorithm === 'sliding') return { slots: [], total: 0 }
-  return rule.algorithm === 'gcra' ? { tat: -Infinity } : { start: -Infinity, total: 0 }
+  return rule.algorithm === 'gcra' ? { atMs: 0, usedMs: 0 } : { start: -Infinity, total: 0 }
 }
 
 /** What a limit says to a cost. Changes nothing but what time has taken out of the count. */
@@ -58,7 +62,9 @@ export function charge(rule: LimitRule, count: Count, cost: number, now: Moment)
   if (rule.algorithm === 'sliding') chargeSliding(rule.windowMs, count as SlidingCount, cost, now.monotonic)
   else if (rule.algorithm === 'gcra') {
     const gcra = count as GcraCount
-    gcra.tat = Math.max(gcra.tat, now.monotonic) + (cost * rule.windowMs) / rule.limit
+    const used = undrippedMs(gcra, now.monotonic) + (cost * rule.windowMs) / rule.limit
+    gcra.usedMs = Math.max(0, used)
+    gcra.atMs = now.monotonic
   } else {
     const fixed = count as FixedCount
     const start = periodAt(rule.period, now.wall).start
@@ -122,12 +128,16 @@ function takeBack(count: SlidingCount, points: number): void {
   }
 }
 
+function undrippedMs({ atMs, usedMs }: GcraCount, now: number): number {
+  return Math.max(0, usedMs - (now - atMs))
+}
+
 function gcraState(rule: Rule<'gcra'>, count: GcraCount, cost: number, now: number): RateLimitState {
   const interval = rule.windowMs / rule.limit
   const capacity = interval * rule.burst
-  const used = Math.max(0, count.tat - now)
+  const used = undrippedMs(count, now)
   // A sum of fractions has a last digit too much: a bucket that is full to that digit is full.
-  const remaining = Math.max(0, Math.floor((capacity - used) / interval + 1e-9))
+  const remaining = Math.max(0, Math.floor((capacity - used) / interval + 1e-6))
   const resetMs = Math.ceil(used === 0 ? interval : used % interval || interval)
   if (cost <= remaining) return { allowed: true, remaining, resetMs, retryMs: 0 }
   const retryMs = cost > rule.burst ? Infinity : Math.ceil(used + cost * interval - capacity)

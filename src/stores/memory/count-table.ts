@@ -78,7 +78,7 @@ export class CountTable {
     this.#lifetimeMs = Math.max(this.#lifetimeMs, lifetimeMs(rule))
     const passedMs = nowMs - this.#turnedMs
     if (passedMs < this.#lifetimeMs) return
-    this.#old = passedMs < 2 * this.#lifetimeMs ? this.#young : new Map()
+    this.#old = passedMs < 2 * this.#lifetimeMs ? this.#young : new Map<string, Count>()
     this.#young = new Map()
     this.#turnedMs = nowMs
     if (this.size < this.#maxKeys) this.#overflowing = false

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { SharedStore } from '../../core/ports.js'
 
 interface Ioredis {
@@ -23,14 +24,45 @@ export function command(store: SharedStore, name: string, key: string, ...rest: 
   return store.run(() => send(store, name, [key, ...rest], key))
 }
 
-/** A script by its text; the server remembers it. All keys must be in one slot. */
-export function evaluate(
+/**
+ * A script, by its digest: the text follows only where the server does not know it, as after a restart. All keys must be
+ * in one slot.
+ */
+export async function evaluate(
   store: SharedStore,
   script: string,
   keys: readonly [string, ...string[]],
   args: readonly string[],
 ): Promise<unknown> {
-  return store.run(() => send(store, 'EVAL', [script, String(keys.length), ...keys, ...args], keys[0]))
+  const rest = [String(keys.length), ...keys, ...args]
+  let isOver = false
+  try {
+    return await store.run(() =>
+      send(store, 'EVALSHA', [digestOf(script), ...rest], keys[0]).catch((cause: unknown) => {
+        // Past its time nobody waits for it any more: what has not been done by then is not done.
+        if (isOver || !isUnknownScript(cause)) throw cause
+        return send(store, 'EVAL', [script, ...rest], keys[0])
+      }),
+    )
+  } finally {
+    isOver = true
+  }
+}
+
+const digests = new Map<string, string>()
+
+/** Of the few scripts of this library, none of which is made of anything that was sent. */
+function digestOf(script: string): string {
+  let digest = digests.get(script)
+  if (digest === undefined) {
+    digest = createHash('sha1').update(script).digest('hex')
+    digests.set(script, digest)
+  }
+  return digest
+}
+
+function isUnknownScript(cause: unknown): boolean {
+  return String((cause as { message?: unknown } | null | undefined)?.message).startsWith('NOSCRIPT')
 }
 
 function send(

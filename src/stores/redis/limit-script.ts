@@ -56,10 +56,10 @@ for i, key in ipairs(KEYS) do
     trial = ARGV[at + 5] == '1'
   }
   local kept = redis.call('GET', key) or ''
-  local retry = 0
   if one.algorithm == 'sliding' then
-    one.window = tonumber(one.window)
-    one.slot = math.floor(now * SLOTS / one.window)
+    -- Whole microseconds and an exact remainder: the moment times 50 would not fit a double.
+    one.part = math.ceil(tonumber(one.window) / SLOTS)
+    one.slot = (now - math.fmod(now, one.part)) / one.part
     one.slots, one.total = {}, 0
     for slot, points in string.gmatch(kept, '(%d+):(%d+)') do
       slot, points = tonumber(slot), tonumber(points)
@@ -68,39 +68,37 @@ for i, key in ipairs(KEYS) do
         one.total = one.total + points
       end
     end
-    local function leaves(slot) return (slot + SLOTS + 1) * one.window / SLOTS - now end
+    local function leaves(slot) return (slot + SLOTS + 1) * one.part - now end
     one.left = math.max(0, one.limit - one.total)
-    one.reset = one.slots[1] and leaves(one.slots[1][1]) or one.window
+    one.reset = one.slots[1] and leaves(one.slots[1][1]) or tonumber(one.window)
     local missing = one.cost - (one.limit - one.total)
-    if missing > 0 then
-      retry = -1
-      for _, pair in ipairs(one.slots) do
-        missing = missing - pair[2]
-        if missing <= 0 then retry = leaves(pair[1]) break end
-      end
+    one.fits = missing <= 0
+    one.retry = -1
+    for _, pair in ipairs(one.slots) do
+      missing = missing - pair[2]
+      if missing <= 0 then one.retry = leaves(pair[1]) break end
     end
   elseif one.algorithm == 'gcra' then
-    one.window = tonumber(one.window)
-    one.interval = one.window / one.limit
-    one.tat = math.max(tonumber(kept) or 0, now)
-    local used = one.tat - now
+    one.interval = tonumber(one.window) / one.limit
+    local wrote, used = string.match(kept, '^(%d+):(.+)$')
+    -- A clock that went back, as after a failover, drips nothing away and adds nothing.
+    one.used = wrote and math.max(0, tonumber(used) - math.max(0, now - tonumber(wrote))) or 0
     local capacity = one.interval * one.burst
-    one.left = math.max(0, math.floor((capacity - used) / one.interval + 0.000001))
-    one.reset = used % one.interval
+    one.left = math.max(0, math.floor((capacity - one.used) / one.interval + 0.000001))
+    one.reset = math.fmod(one.used, one.interval)
     if one.reset == 0 then one.reset = one.interval end
-    if one.cost > one.left then
-      retry = one.cost > one.burst and -1 or used + one.cost * one.interval - capacity
-    end
+    one.fits = one.cost <= one.left
+    one.retry = one.cost > one.burst and -1 or one.used + one.cost * one.interval - capacity
   else
     one.from, one.to = periodAround(one.window)
     local from, total = string.match(kept, '^(%d+):(%d+)$')
     one.total = tonumber(from) == one.from and tonumber(total) or 0
     one.left = math.max(0, one.limit - one.total)
     one.reset = one.to - now
-    if one.cost > one.left then retry = one.cost > one.limit and -1 or one.reset end
+    one.fits = one.cost <= one.left
+    one.retry = one.cost > one.limit and -1 or one.reset
   end
-  one.retry = retry
-  if retry ~= 0 and not one.trial then allowed = false end
+  if not one.fits and not one.trial then allowed = false end
   limits[i] = one
 end
 
@@ -122,12 +120,13 @@ local function write(one, cost)
     end
     local parts = {}
     for i, pair in ipairs(slots) do parts[i] = text(pair[1]) .. ':' .. text(pair[2]) end
-    value, life = table.concat(parts, ','), one.window + one.window / SLOTS
+    value, life = table.concat(parts, ','), (SLOTS + 1) * one.part
   elseif one.algorithm == 'gcra' then
-    local tat = math.max(now, one.tat + cost * one.interval)
-    value, life = text(tat), tat - now
+    life = math.max(0, one.used + cost * one.interval)
+    value = life > 0 and text(now) .. ':' .. string.format('%.17g', life) or ''
   else
-    value, life = text(one.from) .. ':' .. text(math.max(0, one.total + cost)), one.to - now
+    local total = math.max(0, one.total + cost)
+    value, life = total > 0 and text(one.from) .. ':' .. text(total) or '', one.to - now
   end
   if value == '' then redis.call('DEL', one.key)
   else redis.call('SET', one.key, value, 'PX', text(math.max(1, inMs(life)))) end
@@ -135,7 +134,7 @@ end
 
 if what == 'take' and allowed then
   for _, one in ipairs(limits) do
-    if one.retry == 0 then
+    if one.fits then
       write(one, one.cost)
       one.left = one.left - one.cost
     end
@@ -146,10 +145,11 @@ end
 
 local answer = {}
 for _, one in ipairs(limits) do
-  table.insert(answer, one.retry == 0 and 1 or 0)
+  local never = one.retry == -1
+  table.insert(answer, one.fits and 1 or 0)
   table.insert(answer, one.left)
   table.insert(answer, inMs(one.reset))
-  table.insert(answer, one.retry == -1 and -1 or inMs(one.retry))
+  table.insert(answer, one.fits and 0 or never and -1 or math.max(1, inMs(one.retry)))
 end
 return answer
 `

@@ -6,7 +6,7 @@ import {
   type RateLimitState,
   type SharedStore,
 } from '../../core/ports.js'
-import { evaluate } from './command.js'
+import { command, evaluate } from './command.js'
 import { isCluster, slotOf } from './cluster.js'
 import { LIMIT_SCRIPT } from './limit-script.js'
 
@@ -21,8 +21,8 @@ interface Numbered {
 /**
  * Counts in Redis or Valkey, by the server's clock: all limits of a request in one round trip.
  *
- * On a Cluster the limits of a request may be kept on several nodes: each node is asked once, at the same time, and
- * where one refuses, what the others charged is given back.
+ * On a Cluster the limits of a request may be kept on several nodes: all are asked at the same time, once for each slot,
+ * and where one refuses or fails, what the others charged is given back.
  */
 export class RedisLimiter implements RateLimitPort {
   readonly #store: SharedStore
@@ -35,22 +35,18 @@ export class RedisLimiter implements RateLimitPort {
 
   async take(checks: readonly RateLimitCheck[]): Promise<RateLimitAnswer> {
     const groups = this.#groups(checks)
-    if (groups.length < 2) return this.#ask('take', groups[0] ?? [])
-    const answers = await Promise.all(groups.map((group) => this.#ask('take', group)))
-    const allowed = answers.every((answer) => answer.allowed)
-    if (!allowed) await this.#giveBack(groups, answers)
-    return { allowed, states: inOrder(groups, answers) }
-  }
-
-  /** What the nodes that had room have charged for a request that another one refused. */
-  async #giveBack(
-    groups: readonly (readonly Numbered[])[],
-    answers: readonly RateLimitAnswer[],
-  ): Promise<void> {
-    const charged = groups.map((group, at) =>
-      answers[at]?.allowed === true ? group.filter((_, place) => answers[at]?.states[place]?.allowed) : [],
-    )
-    await Promise.all(charged.map((group) => this.#ask('refund', group)))
+    const [only] = groups
+    if (groups.length < 2) return this.#ask('take', only ?? [])
+    const outcomes = await Promise.allSettled(groups.map((group) => this.#ask('take', group)))
+    const answers = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined))
+    if (answers.every((answer) => answer?.allowed === true))
+      return { allowed: true, states: inOrder(groups, answers) }
+    // Nobody waits for it: it goes out before the next take of this process, and the answer is known already.
+    const charged = groups.map((group, at) => chargedOf(group, answers[at]))
+    for (const group of charged) this.#ask('refund', group).catch(() => undefined)
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return { allowed: false, states: givenBack(inOrder(groups, answers), charged.flat()) }
   }
 
   async peek(checks: readonly RateLimitCheck[]): Promise<RateLimitAnswer> {
@@ -65,7 +61,7 @@ export class RedisLimiter implements RateLimitPort {
 
   async reset(checks: readonly RateLimitCheck[]): Promise<void> {
     const keys = checks.map((check) => this.#keyOf(check))
-    await Promise.all(keys.map((key) => evaluate(this.#store, DELETE_SCRIPT, [key], [])))
+    await Promise.all(keys.map((key) => command(this.#store, 'DEL', key)))
   }
 
   async #ask(step: Step, group: readonly Numbered[]): Promise<RateLimitAnswer> {
@@ -102,8 +98,6 @@ export class RedisLimiter implements RateLimitPort {
   }
 }
 
-const DELETE_SCRIPT = "return redis.call('DEL', KEYS[1])"
-
 function argumentsOf({ rule, cost, isTrial }: RateLimitCheck): string[] {
   const window = rule.algorithm === 'fixed' ? rule.period : String(Math.round(rule.windowMs * 1000))
   const burst = rule.algorithm === 'gcra' ? rule.burst : 0
@@ -132,9 +126,24 @@ function statesIn(numbers: unknown, count: number): readonly RateLimitState[] {
   })
 }
 
+/** What a node that had room has charged. */
+function chargedOf(group: readonly Numbered[], answer: RateLimitAnswer | undefined): readonly Numbered[] {
+  if (answer?.allowed !== true) return []
+  return group.filter((_, place) => answer.states[place]?.allowed === true)
+}
+
+/** What is left once the points of a request that another node refused are back. */
+function givenBack(
+  states: readonly RateLimitState[],
+  charged: readonly Numbered[],
+): readonly RateLimitState[] {
+  const costs = new Map(charged.map(({ index, check }) => [index, check.cost]))
+  return states.map((state, index) => ({ ...state, remaining: state.remaining + (costs.get(index) ?? 0) }))
+}
+
 function inOrder(
   groups: readonly (readonly Numbered[])[],
-  answers: readonly RateLimitAnswer[],
+  answers: readonly (RateLimitAnswer | undefined)[],
 ): readonly RateLimitState[] {
   const states: RateLimitState[] = []
   groups.forEach((group, at) => {

@@ -2,6 +2,7 @@ import { processRegistry } from '../../core/process-registry.js'
 import type { RateLimitPort, LimitStore } from '../../core/ports.js'
 import { MemoryLimiter } from '../../stores/memory/limiter.js'
 import { RedisLimiter } from '../../stores/redis/limiter.js'
+import { isAdapted } from './adapted.js'
 import type { Policy } from './options.js'
 
 interface Lease {
@@ -11,11 +12,12 @@ interface Lease {
 
 interface Counters {
   readonly port: RateLimitPort
+  /** What counts here while the store is down: one for all limiters of a name, as the store is. */
+  readonly local: MemoryLimiter
   readonly names: Map<string, Lease>
 }
 
-export interface CounterLease {
-  readonly port: RateLimitPort
+export interface CounterLease extends Pick<Counters, 'port' | 'local'> {
   release(): void
 }
 
@@ -36,6 +38,7 @@ export function leaseCounters(policies: readonly Policy[], store: LimitStore | u
           `${signature} beside ${held.signature}`,
       )
   }
+  if (store !== undefined && isAdapted(store)) for (const { asked } of policies) store.accept(asked)
   for (const { name, signature } of policies) {
     const held = counters.names.get(name) ?? { signature, users: 0 }
     held.users += 1
@@ -44,6 +47,7 @@ export function leaseCounters(policies: readonly Policy[], store: LimitStore | u
   let released = false
   return {
     port: counters.port,
+    local: counters.local,
     release: () => {
       if (released) return
       released = true
@@ -52,26 +56,32 @@ export function leaseCounters(policies: readonly Policy[], store: LimitStore | u
   }
 }
 
-function release({ port, names }: Counters, name: string): void {
+function release({ port, local, names }: Counters, name: string): void {
   const held = names.get(name)
   if (held === undefined) return
   held.users -= 1
   if (held.users > 0) return
   names.delete(name)
-  if (port instanceof MemoryLimiter) port.drop(name)
+  local.drop(name)
+  // Not by class: it may be of the other copy where an ESM and a CommonJS copy of this library are both loaded.
+  if ('drop' in port) (port as MemoryLimiter).drop(name)
 }
 
 function ownCounters(): Counters {
   const registry = processRegistry<Counters>('limiters')
-  const counters = registry.get('memory') ?? { port: new MemoryLimiter(), names: new Map<string, Lease>() }
+  const counters = registry.get('memory') ?? countersOn(new MemoryLimiter())
   registry.set('memory', counters)
   return counters
 }
 
 function countersOf(store: LimitStore): Counters {
-  const counters = byStore.get(store) ?? { port: portOf(store), names: new Map<string, Lease>() }
+  const counters = byStore.get(store) ?? countersOn(portOf(store))
   byStore.set(store, counters)
   return counters
+}
+
+function countersOn(port: RateLimitPort): Counters {
+  return { port, local: new MemoryLimiter(), names: new Map<string, Lease>() }
 }
 
 function portOf(store: LimitStore): RateLimitPort {

@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http'
+import { wallClockMs } from '../../core/clock.js'
 import type { LimitRule, RateLimitState } from '../../core/ports.js'
 
 /**
  * `draft-10`: `RateLimit` and `RateLimit-Policy` as lists (draft-ietf-httpapi-ratelimit-headers-10). `draft-7`: the same
- * names with one policy in the older syntax. `legacy`: `X-RateLimit-Limit`, `-Remaining`, `-Reset`. `none`: nothing.
+ * names with one policy in the older syntax. `legacy`: `X-RateLimit-Limit`, `-Remaining`, and `-Reset` as express-rate-limit
+ * and GitHub have it, a moment in **seconds** since 1970. `none`: nothing.
  */
 export type FieldFormat = 'draft-10' | 'draft-7' | 'legacy' | 'none'
 
@@ -38,17 +40,16 @@ function writeLists(res: ServerResponse, told: readonly Told[]): void {
 function writeOne(res: ServerResponse, format: FieldFormat, { rule, state }: Told): void {
   const { limit } = rule
   const { remaining } = state
-  const reset = toSeconds(state.resetMs)
   const field = format === 'legacy' ? 'X-RateLimit-Remaining' : 'RateLimit'
   const before = /(\d+)(?:, reset=\d+)?$/.exec(String(res.getHeader(field)))?.[1]
   if (before !== undefined && Number(before) <= remaining) return
   if (format === 'legacy') {
     res.setHeader('X-RateLimit-Limit', String(limit))
     res.setHeader('X-RateLimit-Remaining', String(remaining))
-    res.setHeader('X-RateLimit-Reset', String(reset))
+    res.setHeader('X-RateLimit-Reset', String(toSeconds(wallClockMs() + state.resetMs)))
     return
   }
-  res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${reset}`)
+  res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${toSeconds(state.resetMs)}`)
   res.setHeader('RateLimit-Policy', `${limit};w=${windowOf(rule)}`)
 }
 
@@ -57,13 +58,13 @@ function tightest(told: readonly Told[]): Told {
 }
 
 /**
- * `Retry-After` in whole seconds (RFC 9110 section 10.2.3): never before there is room, and up to a tenth later, so that
- * callers refused together do not come back together. None where there will never be room.
+ * `Retry-After` in whole seconds (RFC 9110 section 10.2.3): never before there is room, and up to a tenth later, at
+ * most a minute, so that callers refused together do not come back together. None where there will never be room.
  */
 export function retryAfter(retryMs: number): string | undefined {
   if (!Number.isFinite(retryMs)) return undefined
   const seconds = Math.max(1, toSeconds(retryMs))
-  const spread = Math.max(1, Math.ceil(seconds / 10))
+  const spread = Math.min(60, Math.ceil(seconds / 10))
   return String(seconds + Math.floor(Math.random() * (spread + 1)))
 }
 

@@ -16,6 +16,8 @@ import {
   type OptionRule,
 } from '../../core/options.js'
 import type { LimitRule, Period, LimitStore } from '../../core/ports.js'
+import { disarm } from '../../core/thenable.js'
+import { isAdapted, type AskedPolicy } from './adapted.js'
 import type { FieldFormat } from './fields.js'
 import { LIMIT_FACTS, keyReader, type AddressPrefix, type LimitBy } from './keys.js'
 
@@ -34,6 +36,7 @@ export interface LimitPolicy {
   readonly period?: Period
   /**
    * `sliding`: never more than `limit` in any window. `gcra`: one each `windowSeconds / limit`, with `burst` at once.
+   * `fixed`: by the calendar, with `period`; with `windowSeconds` only in a store of `fromRateLimiterFlexible`.
    * @default 'sliding', with `period` 'fixed'
    */
   readonly algorithm?: LimitRule['algorithm']
@@ -85,6 +88,7 @@ export interface Policy {
   readonly costOf: (req: IncomingMessage, context: RequestContext) => number
   /** What must be the same wherever this name is used. */
   readonly signature: string
+  readonly asked: AskedPolicy
   readonly facts: Readonly<Record<string, unknown>>
 }
 
@@ -167,19 +171,27 @@ export function settingsOf(options: RateLimitOptions | RateLimitPolicies): Setti
       list.map(({ name }) => name),
     )
   const { store, onOutage = 'local', instances = 1, fields = 'draft-10', addressPrefix = 64 } = options
-  const formats = typeof fields === 'string' ? [fields] : [...fields]
+  const isWindowed = store !== undefined && isAdapted(store)
   return {
-    policies: list.map((each) => policyOf(each, addressPrefix)),
+    policies: list.map((each) => policyOf(each, addressPrefix, isWindowed)),
     store,
     onOutage,
     instances,
-    formats: formats.filter((format) => format !== 'none'),
+    formats: formatsOf(typeof fields === 'string' ? [fields] : fields),
   }
 }
 
-function policyOf(policy: LimitPolicy, addressPrefix: AddressPrefix): Policy {
+function formatsOf(fields: readonly FieldFormat[]): readonly FieldFormat[] {
+  const formats = [...new Set(fields)]
+  if (formats.length > 1 && formats.includes('none')) throw misuse(ME, 'fields', '"none" alone', fields)
+  if (formats.includes('draft-10') && formats.includes('draft-7'))
+    throw misuse(ME, 'fields', 'one of draft-10 and draft-7, whose fields have the same names', fields)
+  return formats.filter((format) => format !== 'none')
+}
+
+function policyOf(policy: LimitPolicy, addressPrefix: AddressPrefix, isWindowed: boolean): Policy {
   const { name, limit, by, cost = 1, mode = 'enforce' } = policy
-  const shape = shapeOf(policy)
+  const shape = shapeOf(policy, isWindowed)
   const shown = { limit: typeof limit === 'function' ? 'function' : limit, ...shape }
   const counted = typeof by === 'function' ? 'function' : by
   return Object.freeze({
@@ -192,6 +204,7 @@ function policyOf(policy: LimitPolicy, addressPrefix: AddressPrefix): Policy {
       ...Object.entries(shown).map(([word, value]) => `${word} ${String(value)}`),
       `by ${typeof counted === 'string' ? counted : counted.join(' and ')}`,
     ].join(', '),
+    asked: { name, limit: typeof limit === 'function' ? undefined : limit, ...shape },
     facts: {
       ...shown,
       by: typeof counted === 'string' ? counted : [...counted],
@@ -205,13 +218,16 @@ type Shape =
   | { readonly algorithm: 'sliding'; readonly windowSeconds: number }
   | { readonly algorithm: 'gcra'; readonly windowSeconds: number; readonly burst: number }
   | { readonly algorithm: 'fixed'; readonly period: Period }
+  | { readonly algorithm: 'fixed'; readonly windowSeconds: number }
 
-function shapeOf(policy: LimitPolicy): Shape {
+/** `isWindowed`: whether the store counts windows that begin with a caller's first request, and has no others. */
+function shapeOf(policy: LimitPolicy, isWindowed: boolean): Shape {
   const { windowSeconds, period, burst } = policy
   const algorithm = policy.algorithm ?? (period === undefined ? 'sliding' : 'fixed')
   if (burst !== undefined && algorithm !== 'gcra')
     throw misuse(ME, 'burst', 'left out where algorithm is not gcra', burst)
   if (algorithm === 'fixed') {
+    if (isWindowed && windowSeconds !== undefined && period === undefined) return { algorithm, windowSeconds }
     if (windowSeconds !== undefined)
       throw misuse(ME, 'windowSeconds', 'left out where the window is a calendar period', windowSeconds)
     if (period === undefined) throw misuse(ME, 'period', 'given where algorithm is fixed', period)
@@ -225,11 +241,11 @@ function shapeOf(policy: LimitPolicy): Shape {
 }
 
 function ruleOf(limit: number, shape: Shape): LimitRule {
-  if (shape.algorithm === 'fixed') return { algorithm: 'fixed', limit, period: shape.period }
+  if ('period' in shape) return { algorithm: 'fixed', limit, period: shape.period }
   const windowMs = shape.windowSeconds * 1000
-  return shape.algorithm === 'sliding'
-    ? { algorithm: 'sliding', limit, windowMs }
-    : { algorithm: 'gcra', limit, windowMs, burst: shape.burst }
+  if (shape.algorithm === 'gcra') return { algorithm: 'gcra', limit, windowMs, burst: shape.burst }
+  // A fixed window too, which only its store counts as one: what counts here while that is down keeps the stricter promise.
+  return { algorithm: 'sliding', limit, windowMs }
 }
 
 /** A plan that answers no limit is a fault, never no limit. */
@@ -242,6 +258,7 @@ function checkedCost(costOf: PointsOf): Policy['costOf'] {
 }
 
 function points(option: string, value: number): number {
+  if (disarm(value)) throw misuse(ME, `what ${option} answers`, `${POINTS.says}, at once`, 'a promise')
   if (!POINTS.holds(value)) throw misuse(ME, `what ${option} answers`, POINTS.says, value)
   return value
 }

@@ -1,7 +1,14 @@
-import type { LimitRule, RateLimitAnswer, RateLimitCheck, RateLimitPort } from '../../core/ports.js'
+import type {
+  LimitRule,
+  RateLimitAnswer,
+  RateLimitCheck,
+  RateLimitPort,
+  RateLimitState,
+} from '../../core/ports.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import { isThenable } from '../../core/thenable.js'
-import { MemoryLimiter } from '../../stores/memory/limiter.js'
+import type { MemoryLimiter } from '../../stores/memory/limiter.js'
+import type { CounterLease } from './counters.js'
 import type { Settings } from './options.js'
 
 /** An answer, and who gave it: the store, this instance by its share, or nobody. */
@@ -23,12 +30,13 @@ export class GuardedCounters {
   readonly #port: RateLimitPort
   readonly #onOutage: Settings['onOutage']
   readonly #instances: number
-  readonly #local = new MemoryLimiter()
+  readonly #local: MemoryLimiter
   #byShare = 0
   #uncounted = 0
 
-  constructor(port: RateLimitPort, { onOutage, instances }: Settings) {
+  constructor({ port, local }: CounterLease, { onOutage, instances }: Settings) {
     this.#port = port
+    this.#local = local
     this.#onOutage = onOutage
     this.#instances = instances
   }
@@ -50,20 +58,18 @@ export class GuardedCounters {
     }
   }
 
-  clear(): void {
-    this.#local.clear()
-  }
-
   #withoutStore(checks: readonly RateLimitCheck[], cause: unknown): Counted {
     if (this.#onOutage === 'deny' || !isSecurityProblem(cause) || cause.reason !== 'store_unavailable')
       throw cause
     if (this.#onOutage === 'allow') {
+      if (isMistake(cause.evidence?.['problem'])) throw cause
       this.#uncounted += 1
       return { allowed: true, states: [], by: 'nobody' }
     }
     this.#byShare += 1
     const shares = checks.map((check) => ({ ...check, rule: this.#shareOf(check.rule) }))
-    return { ...this.#local.take(shares), by: 'share' }
+    const { allowed, states } = this.#local.take(shares)
+    return { allowed, states: states.map((state, index) => hopeful(state, checks[index])), by: 'share' }
   }
 
   /** At least one point: an instance that may admit nobody would be down with the store. */
@@ -73,4 +79,21 @@ export class GuardedCounters {
       ? { ...rule, limit: share(rule.limit), burst: share(rule.burst) }
       : { ...rule, limit: share(rule.limit) }
   }
+}
+
+/** What does not fit into a share for good may fit when the store is back. */
+function hopeful(state: RateLimitState, check: RateLimitCheck | undefined): RateLimitState {
+  if (Number.isFinite(state.retryMs) || check === undefined) return state
+  const { rule, cost } = check
+  const most = rule.algorithm === 'gcra' ? rule.burst : rule.limit
+  return cost > most ? state : { ...state, retryMs: state.resetMs }
+}
+
+// A server that answers with one of these is well: it was set up or asked wrongly, and would let everybody pass for ever.
+const MISTAKES = ['CROSSSLOT', 'MOVED', 'ASK', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE'].map(
+  (word) => `failed: ${word}`,
+)
+
+function isMistake(problem: unknown): boolean {
+  return MISTAKES.includes(String(problem))
 }

@@ -1,0 +1,95 @@
+import { publishEvent } from '../../core/events.js'
+import type { Health } from '../../core/lifecycle.js'
+import { integer } from '../../core/options.js'
+import { SecurityProblem } from '../../core/problem.js'
+import { neutralise } from '../../core/text.js'
+import { CircuitBreaker, type BreakerState } from './circuit-breaker.js'
+
+export const GUARD_RULES = {
+  timeoutMs: integer(5, 5000, 'milliseconds'),
+  breakerFailures: integer(1, 100),
+  breakerCoolDownMs: integer(100, 60_000, 'milliseconds'),
+}
+
+export interface StoreGuardSettings {
+  readonly timeoutMs: number
+  readonly breakerFailures: number
+  readonly breakerCoolDownMs: number
+}
+
+export interface StoreGuard {
+  run<T>(operation: () => Promise<T>): Promise<T>
+  health(): Health
+}
+
+/** A time-out and a circuit breaker around a store that may be slow or down. `store` is its name in records. */
+export function storeGuard(store: string, name: string, settings: StoreGuardSettings): StoreGuard {
+  const { timeoutMs, breakerFailures, breakerCoolDownMs } = settings
+  let lastProblem = ''
+  const breaker = new CircuitBreaker({
+    failures: breakerFailures,
+    coolDownMs: breakerCoolDownMs,
+    onChange: announce,
+  })
+
+  async function run<T>(operation: () => Promise<T>): Promise<T> {
+    if (!breaker.tryAcquire()) throw unavailable('circuit open')
+    try {
+      const result = await withTimeout(operation, timeoutMs)
+      breaker.succeeded()
+      return result
+    } catch (cause) {
+      lastProblem = problemOf(cause)
+      breaker.failed()
+      throw unavailable(lastProblem, cause)
+    }
+  }
+
+  function unavailable(problem: string, cause?: unknown): SecurityProblem {
+    return new SecurityProblem('store_unavailable', {
+      headers: { 'retry-after': String(Math.max(1, Math.ceil(breakerCoolDownMs / 1000))) },
+      evidence: { store, problem },
+      cause,
+    })
+  }
+
+  function announce(state: BreakerState): void {
+    if (state === 'open') publishEvent('error', 'store_down', { store, problem: lastProblem })
+    if (state === 'closed') publishEvent('info', 'store_up', { store })
+  }
+
+  /** `down` only while operations are refused untried: a probe that is kept away by `down` could never end it. */
+  function health(): Health {
+    const { state, wouldTry } = breaker
+    const status = state === 'closed' ? 'ok' : wouldTry || state === 'half-open' ? 'degraded' : 'down'
+    return { name, status, detail: `circuit ${state}` }
+  }
+
+  return { run, health }
+}
+
+const TIMED_OUT = 'BULWARK_TIMEOUT'
+
+/** What may be said of a failure: a code (`ECONNREFUSED`), or the word Redis begins its errors with (`READONLY`). */
+function problemOf(cause: unknown): string {
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
+  if (code === TIMED_OUT) return 'too slow'
+  if (typeof code === 'string') return `failed: ${neutralise(code, 64)}`
+  const word = typeof message === 'string' ? /^[A-Z]{2,20}(?= )/.exec(message)?.[0] : undefined
+  return word === undefined ? 'failed' : `failed: ${word}`
+}
+
+/** The time-out is ours: a client may queue a command for ever when its server is gone or frozen. */
+function withTimeout<T>(operation: () => Promise<T>, timeoutMs: number): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: TIMED_OUT }))
+    }, timeoutMs)
+    timer.unref()
+    operation()
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer)
+      })
+  })
+}

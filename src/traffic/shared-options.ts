@@ -1,0 +1,14 @@
+import type { OptionRule } from '../core/options.js'
+import type { Store } from '../core/ports.js'
+
+export const sharedStore: OptionRule = {
+  says: 'redisStore(client) or memoryStore()',
+  holds: (value) => ['redis', 'memory'].includes((value as Partial<Store> | null)?.kind ?? ''),
+}
+
+const MAX_WINDOW_SECONDS = 2_678_400
+
+export const windowSeconds: OptionRule = {
+  says: `a number from 0.1 to ${MAX_WINDOW_SECONDS} seconds`,
+  holds: (value) => typeof value === 'number' && value >= 0.1 && value <= MAX_WINDOW_SECONDS,
+}

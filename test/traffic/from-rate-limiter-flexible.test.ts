@@ -1,0 +1,402 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import express from 'express'
+import pg from 'pg'
+import {
+  BurstyRateLimiter,
+  RLWrapperTimeouts,
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+  RateLimiterUnion,
+} from 'rate-limiter-flexible'
+import request from 'supertest'
+import { auditLog } from '../../src/audit/audit-log.js'
+import type { LimiterStore, RateLimitCheck } from '../../src/core/ports.js'
+import { secureErrors } from '../../src/errors/secure-errors.js'
+import {
+  fromRateLimiterFlexible,
+  type FlexibleLimiter,
+  type FlexiblePolicy,
+} from '../../src/traffic/from-rate-limiter-flexible.js'
+import { rateLimit, type LimitPolicy, type LimitSettings } from '../../src/traffic/rate-limit.js'
+import { postgres, startPostgres, type RunningPostgres } from '../support/postgres.js'
+import { keepingLogger } from '../support/records.js'
+import { describeWith } from '../support/requirements.js'
+
+const inMemory = ({ name, points, duration }: FlexiblePolicy): FlexibleLimiter =>
+  new RateLimiterMemory({ keyPrefix: name, points, duration })
+const memory = (overrides: object = {}): FlexibleLimiter =>
+  new RateLimiterMemory({ points: 5, duration: 60, ...overrides })
+const policy = (name: string, overrides: Partial<LimitPolicy> = {}): LimitPolicy => ({
+  name,
+  limit: 5,
+  windowSeconds: 60,
+  algorithm: 'fixed',
+  by: () => 'caller',
+  ...overrides,
+})
+const check = (name: string, limit: number, cost = 1, key = 'a', windowMs = 60_000): RateLimitCheck => ({
+  name,
+  rule: { algorithm: 'sliding', limit, windowMs },
+  key,
+  cost,
+})
+const appWith = (
+  store: LimiterStore,
+  policies: readonly LimitPolicy[],
+  settings: LimitSettings = {},
+): express.Express => {
+  const app = express()
+  app.use(auditLog({ logger: keepingLogger() }), rateLimit({ policies, store, ...settings }))
+  app.get('/', (_req, res) => res.end())
+  app.use(secureErrors())
+  return app
+}
+const statuses = async (app: express.Express, times: number): Promise<number[]> => {
+  const seen: number[] = []
+  for (let index = 0; index < times; index += 1) seen.push((await request(app).get('/')).status)
+  return seen
+}
+
+/** What every store of rate-limiter-flexible must do behind the port. */
+function behaves(make: (policy: FlexiblePolicy) => FlexibleLimiter): void {
+  let made = 0
+  const name = (): string => `policy-${(made += 1)}`
+  const options = { timeoutMs: 5000 }
+
+  it('passes what the policy says, tells whom it refuses, and when to come back', async () => {
+    const app = appWith(fromRateLimiterFlexible(make, options), [policy(name(), { limit: 3 })])
+    expect(await statuses(app, 5)).toEqual([200, 200, 200, 429, 429])
+    const refused = await request(app).get('/')
+    expect(refused.headers['ratelimit']).toMatch(/;r=0;t=\d+$/)
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    expect(refused.body.code).toBe('limit_exceeded')
+  })
+
+  it('charges no policy for a request that one of them refuses', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const checks = [check(name(), 50), check(name(), 2), check(name(), 60)]
+    const answers = []
+    for (let index = 0; index < 20; index += 1) answers.push(await port.take(checks))
+    expect(answers.filter(({ allowed }) => allowed)).toHaveLength(2)
+    expect(answers.at(-1)?.states.map(({ remaining }) => remaining)).toEqual([48, 0, 58])
+    const { states } = await port.peek(checks)
+    expect(states.map(({ remaining }) => remaining)).toEqual([48, 0, 58])
+  })
+
+  it('charges a heavy request that is refused nothing, and one that never fits nobody', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const [heavy, light] = [check(name(), 10, 7), check(name(), 10, 1)]
+    const same = { ...heavy, cost: 3 }
+    expect((await port.take([heavy])).allowed).toBe(true)
+    expect(await port.take([heavy])).toMatchObject({ allowed: false, states: [{ remaining: 3 }] })
+    const never = await port.take([light, { ...heavy, cost: 11 }])
+    expect(never.states[1]).toMatchObject({ allowed: false, retryMs: Infinity })
+    expect((await port.peek([light])).states[0]?.remaining).toBe(10)
+    expect((await port.take([same])).allowed).toBe(true)
+  })
+
+  it('never admits more than the limit of many at once', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const checks = [check(name(), 500), check(name(), 5)]
+    const answers = await Promise.all(Array.from({ length: 60 }, async () => port.take(checks)))
+    expect(answers.filter(({ allowed }) => allowed).length).toBeLessThanOrEqual(5)
+    expect(answers.filter(({ allowed }) => allowed).length).toBeGreaterThanOrEqual(1)
+    const { states } = await port.peek(checks)
+    expect(500 - (states[0]?.remaining ?? 0)).toBe(answers.filter(({ allowed }) => allowed).length)
+  })
+
+  it('gives back what was charged, and never more', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const checks = [check(name(), 3)]
+    await port.refund(checks)
+    await port.take(checks)
+    await port.take(checks)
+    for (let index = 0; index < 5; index += 1) await port.refund(checks)
+    const allowed = []
+    for (let index = 0; index < 5; index += 1) allowed.push((await port.take(checks)).allowed)
+    expect(allowed).toEqual([true, true, true, false, false])
+    await port.reset(checks)
+    expect((await port.take(checks)).allowed).toBe(true)
+  })
+
+  it('counts a trial, and refuses nobody for it', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const checks = [{ ...check(name(), 1), isTrial: true }, check(name(), 3)]
+    const answers = []
+    for (let index = 0; index < 4; index += 1) answers.push(await port.take(checks))
+    expect(answers.map(({ allowed }) => allowed)).toEqual([true, true, true, false])
+    expect(answers.map(({ states }) => states[0]?.allowed)).toEqual([true, false, false, false])
+  })
+
+  it('counts a calendar day by its own end', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const daily: RateLimitCheck = {
+      ...check(name(), 1),
+      rule: { algorithm: 'fixed', limit: 2, period: 'day' },
+    }
+    const day = Math.floor(Date.now() / 86_400_000)
+    const [state] = (await port.take([daily])).states
+    expect(state?.remaining).toBe(1)
+    expect(state?.resetMs).toBeLessThanOrEqual(86_400_000)
+    await port.take([daily])
+    expect((await port.take([daily])).allowed).toBe(false)
+    jest.spyOn(Date, 'now').mockReturnValue((day + 1) * 86_400_000)
+    expect((await port.take([daily])).allowed).toBe(true)
+    jest.restoreAllMocks()
+  })
+
+  it('keeps callers and policies apart, whatever they are called', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const [first, second] = [name(), name()]
+    for (const key of ['a', 'a:b', ' ', '\u0000', '"\'; DROP TABLE limits --', 'é'.repeat(5000)])
+      for (const policyName of [first, second]) {
+        expect((await port.take([check(policyName, 1, 1, key)])).allowed).toBe(true)
+        expect((await port.take([check(policyName, 1, 1, key)])).allowed).toBe(false)
+      }
+  })
+}
+
+describe('fromRateLimiterFlexible, in memory', () => {
+  behaves(inMemory)
+
+  it('takes one limiter for the one policy that it fits', async () => {
+    expect(await statuses(appWith(fromRateLimiterFlexible(memory()), [policy('one')]), 6)).toEqual([
+      200, 200, 200, 200, 200, 429,
+    ])
+  })
+
+  it('keeps the counts of a policy that is used twice', async () => {
+    const store = fromRateLimiterFlexible(inMemory)
+    const [first, second] = [appWith(store, [policy('twice')]), appWith(store, [policy('twice')])]
+    expect([...(await statuses(first, 3)), ...(await statuses(second, 3))]).toEqual([
+      200, 200, 200, 200, 200, 429,
+    ])
+  })
+
+  it('takes plans, whose limit a function answers', async () => {
+    const store = fromRateLimiterFlexible(inMemory)
+    expect(await statuses(appWith(store, [policy('plan', { limit: () => 2 })]), 3)).toEqual([200, 200, 429])
+  })
+
+  it.each<[string, () => FlexibleLimiter, string]>([
+    ['nothing', () => undefined as never, 'limiter must be a limiter'],
+    [
+      'a union',
+      () => new RateLimiterUnion(memory() as never) as never,
+      'must be a limiter of rate-limiter-flexible',
+    ],
+    [
+      'a bursty limiter',
+      () => new BurstyRateLimiter(memory() as never, memory() as never) as never,
+      'must be a limiter of rate-limiter-flexible',
+    ],
+    [
+      'a wrapper with time-outs',
+      () => new RLWrapperTimeouts({ limiter: memory() as never }),
+      'time-out and breaker are here',
+    ],
+    ['one that blocks', () => memory({ blockDuration: 10 }), 'blockDuration must be left out'],
+    ['one that delays', () => memory({ execEvenly: true }), 'execEvenly must be left out'],
+    [
+      'one with an insurance',
+      () =>
+        new RateLimiterRedis({
+          points: 5,
+          duration: 60,
+          storeClient: {},
+          insuranceLimiter: memory() as never,
+        }),
+      'insuranceLimiter must be left out',
+    ],
+    [
+      'one that looks through its blocked keys',
+      () => new RateLimiterRedis({ points: 5, duration: 60, storeClient: {}, inMemoryBlockOnConsumed: 5 }),
+      'inMemoryBlockOnConsumed must be left out',
+    ],
+    [
+      'one with a script of its own',
+      () =>
+        new RateLimiterRedis({
+          points: 5,
+          duration: 60,
+          storeClient: {},
+          customIncrTtlLuaScript: 'return 1',
+        }),
+      'customIncrTtlLuaScript must be left out',
+    ],
+  ])('refuses %s', (_name, make, message) => {
+    expect(() => fromRateLimiterFlexible(make())).toThrow(message)
+    if (message.startsWith('limiter')) return
+    expect(() => rateLimit({ ...policy('x'), store: fromRateLimiterFlexible(make) })).toThrow(message)
+  })
+
+  it.each<[Partial<LimitPolicy>, string]>([
+    [{ algorithm: 'sliding' }, 'algorithm must be "fixed" in a store of rate-limiter-flexible'],
+    [{ algorithm: undefined as never }, 'algorithm must be "fixed" in a store of rate-limiter-flexible'],
+    [{ algorithm: 'gcra', burst: 5 }, 'algorithm must be "fixed"'],
+    [{ windowSeconds: 0.5 }, 'windowSeconds must be whole seconds'],
+    [{ windowSeconds: 1.9 }, 'windowSeconds must be whole seconds'],
+    [{ limit: 6 }, 'points of the limiter for "x" must be 6, as the policy says, got 5'],
+    [{ windowSeconds: 61 }, 'duration of the limiter for "x" must be 61, as the policy says, got 60'],
+    [{ windowSeconds: undefined as never, period: 'day' }, 'duration of the limiter for "x" must be 86400'],
+  ])('refuses %p for a limiter of 5 points in 60 seconds', (overrides, message) => {
+    const store = fromRateLimiterFlexible(memory())
+    expect(() => rateLimit({ ...policy('x', overrides), store })).toThrow(message)
+  })
+
+  it('refuses more than 24.8 days in memory, where every count would be forgotten at once', () => {
+    const store = fromRateLimiterFlexible(inMemory)
+    expect(() => rateLimit({ ...policy('x', { windowSeconds: 2_592_000 }), store })).toThrow(
+      'at most 2147483 seconds',
+    )
+    const month = { name: 'x', limit: 5, period: 'month', by: 'address' } as const
+    expect(() => rateLimit({ ...month, store })).toThrow('at most 2147483 seconds')
+  })
+
+  it.each([{ timeoutMs: 0 }, { breakerFailures: 0 }, { timeout: 5 }])('refuses options %p', (options) => {
+    expect(() => fromRateLimiterFlexible(memory(), options)).toThrow('fromRateLimiterFlexible:')
+  })
+
+  it('takes windowSeconds with "fixed" for no other store', () => {
+    expect(() => rateLimit(policy('x'))).toThrow('windowSeconds must be left out')
+  })
+})
+
+/** A limiter that does as it is told. */
+function obeying(consume: () => Promise<unknown>): FlexibleLimiter {
+  return Object.assign(new RateLimiterMemory({ points: 5, duration: 60 }), { consume })
+}
+
+describe('fromRateLimiterFlexible, of a limiter that fails', () => {
+  const never = (): Promise<never> => new Promise(() => undefined)
+  const failures: readonly [string, () => Promise<unknown>][] = [
+    ['rejects with an Error', () => Promise.reject(new Error('down'))],
+    ['rejects with a plain object', () => Promise.reject({ limits: { code: 1 } })],
+    ['rejects with nothing', () => Promise.reject(undefined)],
+    ['rejects with null', () => Promise.reject(null)],
+    ['resolves to nothing', () => Promise.resolve(undefined)],
+    ['resolves to no numbers', () => Promise.resolve({ consumedPoints: NaN, msBeforeNext: 1 })],
+    [
+      'throws',
+      () => {
+        throw new Error('down')
+      },
+    ],
+    ['never answers', never],
+  ]
+
+  it.each(failures)('that %s: 503, or a share, and never "allowed"', async (_name, consume) => {
+    const store = (): LimiterStore => fromRateLimiterFlexible(obeying(consume), { timeoutMs: 20 })
+    expect(await statuses(appWith(store(), [policy('down')], { onOutage: 'deny' }), 2)).toEqual([503, 503])
+    const shared = appWith(store(), [policy('down', { limit: 5 })], { instances: 5 })
+    expect(await statuses(shared, 3)).toEqual([200, 429, 429])
+  })
+
+  it('is left alone after a few failures, and tried again later', async () => {
+    let calls = 0
+    let isDown = true
+    const limiter = obeying(() => {
+      calls += 1
+      return isDown ? never() : Promise.resolve({ consumedPoints: 1, msBeforeNext: 1000 })
+    })
+    const store = fromRateLimiterFlexible(limiter, { timeoutMs: 10, breakerCoolDownMs: 100 })
+    const app = appWith(store, [policy('down')], { onOutage: 'deny' })
+    expect(await statuses(app, 8)).toEqual(Array(8).fill(503))
+    expect([calls, store.health().status]).toEqual([3, 'down'])
+    isDown = false
+    await new Promise((resolve) => setTimeout(resolve, 120))
+    expect(await statuses(app, 1)).toEqual([200])
+    expect(store.health().status).toBe('ok')
+  })
+
+  it('gives back what was charged before it failed, and asks nobody after its time', async () => {
+    const asked: string[] = []
+    const limiters: Record<string, FlexibleLimiter> = {
+      good: memory(),
+      slow: obeying(
+        () => new Promise((resolve) => setTimeout(resolve, 60, { consumedPoints: 1, msBeforeNext: 9 })),
+      ),
+      last: obeying(() => {
+        asked.push('last')
+        return Promise.resolve({ consumedPoints: 1, msBeforeNext: 9 })
+      }),
+    }
+    const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, { timeoutMs: 20 })
+    const checks = ['good', 'slow', 'last'].map((name) => check(name, 5))
+    await expect(port.take(checks)).rejects.toMatchObject({ reason: 'store_unavailable' })
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect(asked).toEqual([])
+    expect((await port.peek(checks.slice(0, 1))).states[0]?.remaining).toBe(5)
+  })
+
+  it('gives nothing back so late that it would be points of the next window', async () => {
+    const limiter = new RateLimiterMemory({ points: 2, duration: 1 })
+    const { port } = fromRateLimiterFlexible(limiter)
+    const rewards = jest.spyOn(limiter, 'reward')
+    for (let index = 0; index < 9; index += 1) await port.take([check('late', 2, 1, 'a', 1000)])
+    await port.refund([check('late', 2, 1, 'a', 1000)])
+    expect(rewards).not.toHaveBeenCalled()
+  })
+})
+
+describeWith(postgres, 'fromRateLimiterFlexible, in a real Postgres', () => {
+  let server: RunningPostgres
+  let pool: pg.Pool
+
+  beforeAll(async () => {
+    server = await startPostgres()
+    pool = new pg.Pool({ host: server.host, user: server.user, database: server.database, max: 5 })
+    pool.on('error', () => undefined)
+    await ready('limits')
+  }, 60_000)
+  afterAll(async () => {
+    await pool.end()
+    await server.stop()
+  })
+  afterEach(() => {
+    jest.restoreAllMocks()
+  })
+
+  /** Its table is there when the callback is called. Without one, a database that is down would end the process. */
+  const ready = (tableName: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const settings = { storeClient: pool, tableName, points: 1, duration: 1 }
+      new RateLimiterPostgres(settings, (cause?: Error) => {
+        if (cause === undefined) resolve()
+        else reject(cause)
+      })
+    })
+  const inPostgres = ({ points, duration }: FlexiblePolicy): FlexibleLimiter =>
+    new RateLimiterPostgres({ storeClient: pool, tableName: 'limits', tableCreated: true, points, duration })
+
+  behaves(inPostgres)
+
+  it('shares counts between processes, as two stores of one table do', async () => {
+    const apps = [1, 2].map(() =>
+      appWith(fromRateLimiterFlexible(inPostgres, { timeoutMs: 5000 }), [policy('shared')]),
+    )
+    expect([...(await statuses(apps[0]!, 3)), ...(await statuses(apps[1]!, 3))]).toEqual([
+      200, 200, 200, 200, 200, 429,
+    ])
+  })
+
+  it('keeps a quota of a month', async () => {
+    const store = fromRateLimiterFlexible(inPostgres, { timeoutMs: 5000 })
+    const app = appWith(store, [{ name: 'month', limit: 2, period: 'month', by: () => 'caller' }])
+    expect(await statuses(app, 3)).toEqual([200, 200, 429])
+  })
+
+  it('decides in its time while the table is locked, and recovers', async () => {
+    const store = fromRateLimiterFlexible(inPostgres, { timeoutMs: 30, breakerCoolDownMs: 100 })
+    const app = appWith(store, [policy('locked')], { onOutage: 'deny' })
+    const locker = await pool.connect()
+    await locker.query('BEGIN; LOCK TABLE limits IN ACCESS EXCLUSIVE MODE')
+    const locked = await statuses(app, 5).finally(() => locker.query('ROLLBACK'))
+    locker.release()
+    expect(locked).toEqual(Array(5).fill(503))
+    for (let attempt = 0; attempt < 50 && (await statuses(app, 1))[0] !== 200; attempt += 1)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(store.health().status).toBe('ok')
+  })
+})
