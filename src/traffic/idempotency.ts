@@ -1,0 +1,191 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { monotonicMs } from '../core/clock.js'
+import { requirePrincipal, type WritableContext } from '../core/context.js'
+import type { Decision } from '../core/decision.js'
+import { publishEvent } from '../core/events.js'
+import { PASSED, defineGuard, recordDecision, type Guard, type Verdict } from '../core/guard.js'
+import type { Stateful } from '../core/lifecycle.js'
+import { SecurityProblem } from '../core/problem.js'
+import { chain, isThenable } from '../core/thenable.js'
+import { answersOf, type Attempt, type KeptAnswer } from './idempotency/answers.js'
+import { captureAnswer } from './idempotency/capture.js'
+import { fingerprintOf, nameOf } from './idempotency/fingerprint.js'
+import { keyOf } from './idempotency/key.js'
+import { factsOf, settingsOf, type IdempotencyOptions } from './idempotency/options.js'
+import { frees } from './idempotency/statuses.js'
+
+export type { IdempotencyOptions } from './idempotency/options.js'
+
+export type IdempotencyGuard = Guard & Stateful
+
+/**
+ * Does a request once, however often its caller repeats it with the same `Idempotency-Key`
+ * (draft-ietf-httpapi-idempotency-key-header-07, expired): a repetition gets the answer of the first, with
+ * `Idempotency-Replayed: true`.
+ *
+ * A key is the caller's own: it counts together with issuer, subject and client, and for one method, path, query and
+ * body. No key, or none that is a quoted string of 1 to 255 characters, is 400; the first still under way is 409 with
+ * `Retry-After`; another request with the same key is 422; a store that is slow, down or full is 503, and the handler
+ * does not run. Answers of 401, 403, 429 and 5xx are not kept, and the next request is done.
+ *
+ * The answer is held back, up to `maxBodyBytes`, until it is kept. Mount it after authentication, after what may refuse
+ * the request, and after the body parser.
+ *
+ * **Not checked:** that a handler that was cut off (a process that ended, a 5xx) did nothing: after `leaseSeconds`, or
+ * at once after a 5xx, the next request is done again. Request headers: a repetition that asks for another
+ * representation gets the first one.
+ *
+ * Throws a `TypeError` for impossible or unknown options, and for `mode: 'report'`.
+ */
+export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard {
+  const settings = settingsOf(options)
+  const { name, store, required, methods, secret, headers, maxBodyBytes } = settings
+  const answers = answersOf(settings)
+
+  const guard = defineGuard({ kind: 'idempotency', layer: 'traffic', name, facts: factsOf(settings), check })
+
+  function check(
+    req: IncomingMessage,
+    context: WritableContext,
+    res: ServerResponse,
+  ): Verdict | Promise<Verdict> {
+    if (!methods.has(req.method ?? '')) return PASSED
+    if (!required && req.headers['idempotency-key'] === undefined) return PASSED
+    const attempt = attemptOf(req, context)
+    // Mounted twice on one request's way: it is under way by itself.
+    if (isHeldBy(req, attempt)) return PASSED
+    const startedMs = monotonicMs()
+    return chain(answers.begin(attempt), (found) => {
+      if (found.state === 'begun') return begin(req, context, res, attempt)
+      if (found.fingerprint !== attempt.fingerprint) throw new SecurityProblem('idempotency_key_reused')
+      if (found.state === 'under-way') throw underWay()
+      if (found.answer === undefined) throw notKept()
+      return replay(found.answer, context, res, startedMs)
+    })
+  }
+
+  function attemptOf(req: IncomingMessage, context: WritableContext): Attempt {
+    // Before the key: an order that cannot work is said whatever the caller sent.
+    const { key: caller, clientId } = requirePrincipal(context)
+    const key = keyOf(req)
+    if (key === undefined) throw new SecurityProblem('idempotency_key_missing')
+    return {
+      name: nameOf([name, caller, clientId ?? null, key], secret),
+      caller,
+      fingerprint: fingerprintOf(req, secret),
+      owner: randomBytes(16).toString('base64url'),
+    }
+  }
+
+  function begin(
+    req: IncomingMessage,
+    context: WritableContext,
+    res: ServerResponse,
+    attempt: Attempt,
+  ): Verdict | Promise<Verdict> {
+    // Who left while the store was asked: the handler will not run. Later, so that `defineGuard` looks again.
+    if (res.writableEnded || res.destroyed)
+      return Promise.resolve(quietly('release', () => answers.release(attempt))).then(() => PASSED)
+    hold(req, attempt)
+    captureAnswer(res, {
+      headers,
+      maxBodyBytes,
+      settle: (status, answer) => settle(attempt, context, status, answer),
+    })
+    return PASSED
+  }
+
+  function settle(
+    attempt: Attempt,
+    context: WritableContext,
+    status: number,
+    answer: KeptAnswer | undefined,
+  ): void | Promise<void> {
+    if (!frees(status)) return quietly('finish', () => answers.finish(attempt, answer))
+    // The caller was told to wait no longer, and the handler may be at it still: the lease ends by itself.
+    if (context.decisions.some(isTimeout)) return
+    return quietly('release', () => answers.release(attempt))
+  }
+
+  /** The answer goes out whatever becomes of its copy: what was done is done. */
+  function quietly(step: 'finish' | 'release', act: () => unknown): void | Promise<void> {
+    const failed = (): void => {
+      publishEvent('error', 'idempotency_not_kept', { rule: name, step })
+    }
+    const ended = (kept: unknown): void => {
+      if (kept === false) publishEvent('error', 'idempotency_lease_lost', { rule: name })
+    }
+    try {
+      const acted = act()
+      if (isThenable(acted)) return Promise.resolve(acted).then(ended, failed)
+      ended(acted)
+    } catch {
+      failed()
+    }
+  }
+
+  function replay(
+    answer: KeptAnswer,
+    context: WritableContext,
+    res: ServerResponse,
+    startedMs: number,
+  ): Promise<Verdict> {
+    recordDecision(context, {
+      layer: 'traffic',
+      guard: 'idempotency',
+      rule: name,
+      mode: 'enforce',
+      pass: { reason: 'replayed', evidence: { status: answer.status } },
+      startedMs,
+    })
+    if (!res.headersSent && !res.writableEnded && !res.destroyed) send(answer, headers, res)
+    // What is over `end` may take its time, and until then the answer looks as if there were none. Nothing follows it.
+    return new Promise(() => undefined)
+  }
+
+  return Object.assign(guard, {
+    warmUp: () => Promise.resolve(),
+    health: () => ({ ...(store?.health() ?? { status: 'ok' as const }), name }),
+    // Answers outlive the middleware, as they outlive the process where the store is shared.
+    close: () => Promise.resolve(),
+  })
+}
+
+function isTimeout({ reason, mode }: Decision): boolean {
+  return reason === 'time_exceeded' && mode === 'enforce'
+}
+
+const held = new WeakMap<IncomingMessage, Set<string>>()
+
+function hold(req: IncomingMessage, { name }: Attempt): void {
+  held.set(req, (held.get(req) ?? new Set()).add(name))
+}
+
+function isHeldBy(req: IncomingMessage, { name }: Attempt): boolean {
+  return held.get(req)?.has(name) === true
+}
+
+/** Fields that are not kept any more stay out, whoever wrote them. */
+function send({ status, headers, body }: KeptAnswer, kept: ReadonlySet<string>, res: ServerResponse): void {
+  res.statusCode = status
+  for (const [name, values] of headers) {
+    if (kept.has(name)) res.setHeader(name, values.length === 1 ? (values[0] as string) : values)
+  }
+  res.setHeader('Idempotency-Replayed', 'true')
+  res.end(body)
+}
+
+const POLL_SECONDS = 1
+
+function underWay(): SecurityProblem {
+  return new SecurityProblem('idempotency_key_in_use', { headers: { 'retry-after': String(POLL_SECONDS) } })
+}
+
+function notKept(): SecurityProblem {
+  return new SecurityProblem('idempotency_key_in_use', {
+    title: 'Answer Not Kept',
+    detail: 'The request with this key was done, and its answer was too large to keep. It is not done again.',
+    evidence: { problem: 'the answer was larger than maxBodyBytes' },
+  })
+}

@@ -1,0 +1,81 @@
+import { SecurityProblem } from '../../core/problem.js'
+import type { SharedStore } from '../../core/ports.js'
+import { evaluate } from '../../stores/redis/command.js'
+import type { AnswerPort, Attempt, Found, KeptAnswer } from './answers.js'
+import { decode, encodeAnswer, encodeLease } from './kept-value.js'
+
+interface Lifetimes {
+  readonly leaseSeconds: number
+  readonly ttlSeconds: number
+}
+
+const BEGIN = `
+local kept = redis.call('GET', KEYS[1])
+if kept then return {0, kept} end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return {1}`
+
+// Where the lease has ended and nobody took the name, what was done is worth keeping all the same.
+const FINISH = `
+local kept = redis.call('GET', KEYS[1])
+if kept and kept ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1`
+
+const RELEASE = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0`
+
+/** Answers in Redis or Valkey, for every process that asks there; each step is one round trip, by the server's clock. */
+export class RedisAnswers implements AnswerPort {
+  readonly #store: SharedStore
+  readonly #leaseMs: string
+  readonly #keepMs: string
+
+  constructor(store: SharedStore, { leaseSeconds, ttlSeconds }: Lifetimes) {
+    this.#store = store
+    this.#leaseMs = String(leaseSeconds * 1000)
+    this.#keepMs = String(ttlSeconds * 1000)
+  }
+
+  async begin(attempt: Attempt): Promise<Found> {
+    const said = await this.#begin(attempt)
+    if (!Array.isArray(said)) throw unreadable()
+    const [begun, kept] = said as readonly unknown[]
+    if (Number(begun) === 1) return { state: 'begun' }
+    const found = decode(kept)
+    if (found === undefined) throw unreadable()
+    return found
+  }
+
+  async #begin(attempt: Attempt): Promise<unknown> {
+    try {
+      return await evaluate(this.#store, BEGIN, [this.#keyOf(attempt)], [encodeLease(attempt), this.#leaseMs])
+    } catch (cause) {
+      // Too late an answer may mean that the server has, or will have, a lease that nobody holds. This follows it there.
+      this.release(attempt).catch(() => undefined)
+      throw cause
+    }
+  }
+
+  async finish(attempt: Attempt, answer: KeptAnswer | undefined): Promise<boolean> {
+    const values = [encodeLease(attempt), encodeAnswer(attempt, answer), this.#keepMs]
+    return Number(await evaluate(this.#store, FINISH, [this.#keyOf(attempt)], values)) === 1
+  }
+
+  async release(attempt: Attempt): Promise<void> {
+    await evaluate(this.#store, RELEASE, [this.#keyOf(attempt)], [encodeLease(attempt)])
+  }
+
+  #keyOf({ name }: Attempt): string {
+    return `${this.#store.prefix}:idempotency:${name}`
+  }
+}
+
+/** What somebody else put there is neither replayed nor taken for nothing. */
+function unreadable(): SecurityProblem {
+  return new SecurityProblem('store_unavailable', {
+    headers: { 'retry-after': '60' },
+    evidence: { store: 'redis', problem: 'what is kept under this name is no answer of ours' },
+  })
+}
