@@ -171,6 +171,20 @@ export * from './gateway.js'
 export { memoryStore } from './stores/memory.js'
 export { redisStore, type RedisStoreOptions } from './stores/redis.js'
 export {
+  concurrencyLimit,
+  type ConcurrencyLimiter,
+  type ConcurrencyLimitOptions,
+} from './traffic/concurrency-limit.js'
+export {
+  fromRateLimiterFlexible,
+  type FlexibleLimiter,
+  type FlexibleOptions,
+  type FlexiblePolicy,
+} from './traffic/from-rate-limiter-flexible.js'
+export { idempotency, type IdempotencyGuard, type IdempotencyOptions } from './traffic/idempotency.js'
+export { loadShed, type LoadShedder, type LoadShedOptions, type Priority } from './traffic/load-shed.js'
+export { penalise, type Penaliser, type PenaliseOptions, type PenalisePolicies } from './traffic/penalise.js'
+export {
   rateLimit,
   type AddressPrefix,
   type FieldFormat,
@@ -184,6 +198,8 @@ export {
   type RateLimitPolicies,
   type RateLimiter,
 } from './traffic/rate-limit.js'
+export { requestTimeout, signalOf, type RequestTimeoutOptions } from './traffic/request-timeout.js'
+export { slowDown, type SlowDownOptions, type Throttle } from './traffic/slow-down.js'
 export { exposedHeaders } from './transport/exposed-headers.js'
 export { secureHeaders, type SecureHeadersOptions } from './transport/secure-headers.js'
 export { validateBody, type Infer, type ValidateBodyOptions } from './validation/validate-body.js'

@@ -36,6 +36,8 @@ const TOKEN_LIFETIME_SECONDS = 3600
  * @param {string} options.audience this service, as it stands in the `aud` claim
  * @param {number} [options.proxies] how many proxies of yours stand in front of it; they say who the caller is
  * @param {string} [options.shopOrigin] the web page that may call this service from a browser
+ * @param {import('express-bulwark').SharedStore} [options.store] where limits are counted; this process by default
+ * @param {number} [options.instances] how many instances share them, for as long as the store is out
  * @param {import('express-bulwark').AuditLogger} [options.logger] where audit records go; standard output by default
  */
 export function createService({
@@ -43,18 +45,36 @@ export function createService({
   audience,
   proxies = 0,
   shopOrigin = 'https://shop.example',
+  store,
+  instances = 1,
   logger,
 }) {
   const audit = auditLog({ logger })
-  const perAddress = rateLimit({ name: 'per-address', limit: 300, windowSeconds: 60, by: 'address' })
+  const shared = { store, instances }
+  const perAddress = rateLimit({
+    name: 'per-address',
+    limit: 300,
+    windowSeconds: 60,
+    by: 'address',
+    ...shared,
+  })
   // Whatever the authorization server says: a token that is good for longer is not accepted here.
   const authentication = authenticate({ issuer, audience, maxTokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS })
-  const perCaller = rateLimit({ name: 'per-caller', limit: 100, windowSeconds: 60, by: 'principal' })
+  // All three in one step: a request that one of them refuses is charged to none.
+  const perCaller = rateLimit({
+    policies: [
+      { name: 'per-caller', limit: 100, windowSeconds: 60, by: 'principal' },
+      { name: 'per-client', limit: 1000, windowSeconds: 60, by: 'client' },
+      { name: 'daily-quota', limit: 20_000, period: 'day', by: 'principal' },
+    ],
+    ...shared,
+  })
   const newOrders = rateLimit({
     name: 'new-orders',
     limit: NEW_ORDERS_PER_MINUTE,
     windowSeconds: 60,
     by: 'principal',
+    ...shared,
   })
   const state = lifecycle(audit, perAddress, authentication, perCaller, newOrders)
 

@@ -6,6 +6,7 @@ import { auditLines, refusal } from './audit-lines.js'
 import { requestToken, startAuthorizationServer } from './authorization-server.js'
 import { curlOf, requestsWith, send, tokenCommandOf } from './requests.js'
 import { createService } from './service.js'
+import { storeAt } from './store.js'
 
 const AUDIENCE = 'https://orders.example'
 const SHUTDOWN_MS = 10_000
@@ -76,7 +77,8 @@ async function start(logger, port = 0) {
     clients.map((each) => requestToken({ issuer, client: each })),
   )
 
-  const service = createService({ issuer, audience: AUDIENCE, logger })
+  const limits = await storeAt(process.env.REDIS_URL)
+  const service = createService({ issuer, audience: AUDIENCE, store: limits.store, logger })
   await service.lifecycle.warmUp()
   const server = createServer(service.app).listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -93,6 +95,7 @@ async function start(logger, port = 0) {
       await once(server, 'close')
       clearTimeout(deadline)
       await service.lifecycle.close()
+      await limits.close()
       await authorizationServer.close()
     },
   }

@@ -6,6 +6,7 @@
  */
 export const exposedHeaders = Object.freeze([
   'DPoP-Nonce',
+  'Idempotency-Replayed',
   'RateLimit',
   'RateLimit-Policy',
   'Retry-After',
