@@ -4,9 +4,16 @@ import { onEvent } from '../core/events.js'
 import type { Guard } from '../core/guard.js'
 import type { Stateful } from '../core/lifecycle.js'
 import { describeMiddleware } from '../core/metadata.js'
-import { callback, checkOptions, either, flag, oneOf, type OptionRule } from '../core/options.js'
+import { callback, checkOptions, either, flag, integer, oneOf, type OptionRule } from '../core/options.js'
 import { disarm } from '../core/thenable.js'
-import { completionRecord, decisionRecord, eventRecord, type Completion } from './audit-log/records.js'
+import { Coalescer } from './audit-log/coalescer.js'
+import {
+  completionRecord,
+  decisionRecord,
+  eventRecord,
+  levelOf,
+  type Completion,
+} from './audit-log/records.js'
 import { Writer, type AuditLogger } from './audit-log/writer.js'
 
 export type { Completion } from './audit-log/records.js'
@@ -27,6 +34,11 @@ export interface AuditLogOptions {
    * caller sent. @default false
    */
   readonly errorMessages?: boolean
+  /**
+   * For how many **seconds** after a refusal by a limit (429 or 503 of the traffic layer) further ones of the same caller
+   * under the same rule are counted and written as one record, 0 to 3600; 0 writes each. @default 10
+   */
+  readonly coalesceSeconds?: number
 }
 
 export interface AuditLog extends Guard, Stateful {
@@ -49,6 +61,7 @@ const logger: OptionRule = {
 
 /**
  * Writes the evidence: one record for each refusal the moment it is made, one for each response when it has ended.
+ * Refusals by limits that repeat themselves are counted (`coalesceSeconds`), so that an attack does not flood the log.
  *
  * Mount it first: what runs before it leaves no record. A record holds who (subject, client, address), what (method,
  * route template, rule), when, and why. It never holds a token, key, cookie, query or body, and text from outside has
@@ -62,15 +75,27 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
   checkOptions(
     'auditLog',
     options,
-    { logger, completions: either(oneOf('all', 'none'), callback), requestId: callback, errorMessages: flag },
+    {
+      logger,
+      completions: either(oneOf('all', 'none'), callback),
+      requestId: callback,
+      errorMessages: flag,
+      coalesceSeconds: integer(0, 3600, 'seconds'),
+    },
     {
       genReqId: 'requestId',
       autoLogging: 'completions',
       redact: 'nothing: records hold no secrets to redact',
+      sampling: 'coalesceSeconds',
     },
   )
-  const { completions = isNotProbe, requestId, errorMessages = false } = options
+  const { completions = isNotProbe, requestId, errorMessages = false, coalesceSeconds = 10 } = options
   const writer = new Writer(options.logger)
+  const coalescer = new Coalescer(coalesceSeconds, (level, record, message) => {
+    writer.write(level, record, message)
+  })
+  // Requests whose refusal is part of a number: their end is too.
+  const folded = new WeakSet<WritableContext>()
   const observed = new WeakSet<WritableContext>()
   const stopListening = onEvent((event) => {
     writer.write(event.severity, eventRecord(event), event.event)
@@ -98,8 +123,12 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
     observed.add(context)
     const observer: Observer = (decision) => {
       if (decision.outcome === 'allow') return
-      const level = decision.outcome === 'fault' ? 'error' : 'warn'
-      writer.write(level, decisionRecord(decision, context, req, errorMessages), decision.reason)
+      if (coalescer.folds(decision, context, req)) {
+        if (decision.mode === 'enforce') folded.add(context)
+        return
+      }
+      const record = decisionRecord(decision, context, req, errorMessages)
+      writer.write(levelOf(decision), record, decision.reason)
     }
     context.observe(observer, true)
     return true
@@ -118,6 +147,7 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
   }
 
   function complete(context: WritableContext, res: ServerResponse): void {
+    if (completions !== 'all' && folded.has(context)) return
     const completion = completionOf(context, res)
     if (isWanted(completion)) writer.write('info', completionRecord(completion, context), 'request completed')
   }
@@ -136,7 +166,11 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
   describeMiddleware(auditLogMiddleware, {
     kind: 'auditLog',
     layer: 'audit',
-    facts: { completions: typeof completions === 'string' ? completions : 'chosen', errorMessages },
+    facts: {
+      completions: typeof completions === 'string' ? completions : 'chosen',
+      errorMessages,
+      coalesceSeconds,
+    },
   })
   return Object.assign(auditLogMiddleware, {
     observe: (req: IncomingMessage) => {
@@ -146,6 +180,7 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
     health: () => writer.health(),
     close: () => {
       stopListening()
+      coalescer.close()
       return Promise.resolve()
     },
   })

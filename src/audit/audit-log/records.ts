@@ -64,6 +64,27 @@ export function decisionRecord(
   }
 }
 
+export function levelOf({ outcome }: Decision): Level {
+  return outcome === 'fault' ? 'error' : 'warn'
+}
+
+/**
+ * What is the same of all refusals of one caller under one rule, or, with `isCrowd`, of many callers under it. Their
+ * number and times are added when they are known.
+ */
+export function coalescedRecord(
+  decision: Decision,
+  context: RequestContext,
+  req: IncomingMessage,
+  isCrowd: boolean,
+): AuditRecord {
+  const { client, user, event, rule } = decisionRecord(decision, context, req, false) as {
+    readonly [field: string]: Readonly<Record<string, unknown>> | undefined
+  }
+  const same = Object.fromEntries(Object.entries(event ?? {}).filter(([name]) => name !== 'duration'))
+  return { ...(isCrowd ? {} : { client, user }), event: same, rule }
+}
+
 /**
  * The end of a request: as short as it can be and still say who did what, where and when, and how it ended. It is
  * written for every request, and its length is most of what it costs.

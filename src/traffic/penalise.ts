@@ -1,0 +1,133 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { WritableContext } from '../core/context.js'
+import { PASSED, defineGuard, type Guard, type Verdict } from '../core/guard.js'
+import type { Health, Stateful } from '../core/lifecycle.js'
+import type { RateLimitCheck } from '../core/ports.js'
+import { SecurityProblem } from '../core/problem.js'
+import { chain, disarm } from '../core/thenable.js'
+import { Attempts, type Attempt } from './penalise/attempts.js'
+import { penaltiesOf, type PenaliseOptions, type PenalisePolicies, type Penalty } from './penalise/options.js'
+import { together } from './penalise/together.js'
+import { retryAfter } from './rate-limit/fields.js'
+import { whenEnded } from './shared-end.js'
+
+export type {
+  BlockOptions,
+  PenaliseOptions,
+  PenalisePolicies,
+  PenaltyBy,
+  PenaltyPolicy,
+  PenaltySettings,
+} from './penalise/options.js'
+
+export type Penaliser = Guard & Stateful
+
+/**
+ * Limits failed attempts, as at a login: each attempt is charged before it is verified, under all limits in one step,
+ * and given back when its answer shows that it succeeded. Two hundred attempts at once at a limit of five are five
+ * verifications.
+ *
+ * An attempt without an answer, because the caller left, counts as failed. With `block` a caller who failed `limit`
+ * times in a window is refused for a time that grows with each block. Both answer 429 with `Retry-After`, and nothing
+ * that tells one limit, or a known account from an unknown one.
+ *
+ * **Not checked:** that the handler tells failures by their status: where it answers 200 or redirects, give
+ * `isFailure`. How the account is spelled: `by` must answer one text for all spellings that the login takes for one.
+ *
+ * Throws a `TypeError` for missing, impossible or unknown options.
+ */
+export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser {
+  const checked = penaltiesOf(options)
+  const { penalties, settings } = checked
+  const { name, store, isFailure = hasFailed, mode = 'enforce' } = options
+  const attempts = new Attempts(checked, store)
+  const seen = new WeakSet<IncomingMessage>()
+
+  const guard = defineGuard({
+    kind: 'penalise',
+    layer: 'traffic',
+    name,
+    mode,
+    facts: {
+      policies: penalties.map(({ asked, facts, block }) => ({ name: asked.name, ...facts, block })),
+      isFailure: isFailure === hasFailed ? 'status 400 or more' : 'function',
+      store: store?.kind ?? 'memory',
+      onOutage: settings.onOutage,
+    },
+    check(req, context, res) {
+      if (seen.has(req)) return PASSED
+      return chain(checksOf(penalties, req, context), (checks) =>
+        chain(attempts.begin(checks), (attempt) => conclude(attempt, req, res)),
+      )
+    },
+  })
+
+  function conclude(attempt: Attempt, req: IncomingMessage, res: ServerResponse): Verdict {
+    if (attempt.outcome !== 'reserved') return refusal(attempt)
+    seen.add(req)
+    // As defineGuard sees it: nobody will verify anything, so nothing was tried.
+    if (res.writableEnded || res.destroyed) {
+      attempt.succeeded()
+      return PASSED
+    }
+    whenEnded(req, res, () => {
+      if (res.writableEnded && !seemsFailed(res, req)) attempt.succeeded()
+      else attempt.failed()
+    })
+    return PASSED
+  }
+
+  /** What cannot be told is a failure. */
+  function seemsFailed(res: ServerResponse, req: IncomingMessage): boolean {
+    try {
+      const answer: unknown = isFailure(res, req)
+      return disarm(answer) || answer !== false
+    } catch {
+      return true
+    }
+  }
+
+  function refusal(attempt: Exclude<Attempt, { outcome: 'reserved' }>): SecurityProblem {
+    const retry = retryAfter(attempt.retryMs)
+    return new SecurityProblem(attempt.outcome === 'blocked' ? 'caller_blocked' : 'limit_exceeded', {
+      headers: retry === undefined ? {} : { 'retry-after': retry },
+      // Not which limit: that would say who else is being tried.
+      members: { 'violated-policies': [name] },
+      evidence: attempt.outcome === 'blocked' ? {} : { policies: attempt.names },
+    })
+  }
+
+  return Object.assign(guard, {
+    warmUp: () => Promise.resolve(),
+    health: (): Health => {
+      const health: Health = { ...(store?.health() ?? { status: 'ok' }), name }
+      if (attempts.byShare === 0) return health
+      return { ...health, detail: `${health.detail ?? ''}; without the store: ${attempts.byShare} by share` }
+    },
+    close: () => {
+      attempts.release()
+      return Promise.resolve()
+    },
+  })
+}
+
+function hasFailed({ statusCode }: ServerResponse): boolean {
+  return statusCode >= 400
+}
+
+function checksOf(
+  penalties: readonly Penalty[],
+  req: IncomingMessage,
+  context: WritableContext,
+): readonly RateLimitCheck[] | Promise<readonly RateLimitCheck[]> {
+  const keys = penalties.map(({ keyOf }) => keyOf(req, context))
+  return chain(together(keys), (texts) =>
+    penalties.map(({ name, ruleOf }, index) => ({
+      name,
+      rule: ruleOf(req, context),
+      key: texts[index] as string,
+      cost: 1,
+      isTrial: false,
+    })),
+  )
+}

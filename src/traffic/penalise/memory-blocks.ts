@@ -1,0 +1,101 @@
+import { monotonicMs } from '../../core/clock.js'
+import { publishEvent } from '../../core/events.js'
+import { blockMs, type Blocks, type Culprit } from './blocks.js'
+
+interface Sheet {
+  failures: number
+  windowEndsMs: number
+  /** How many blocks there were. */
+  level: number
+  blockedUntilMs: number
+  /** From when on nothing of this means anything. */
+  forgetAtMs: number
+}
+
+/** Most callers whose failures are kept. */
+const MAX_SHEETS = 100_000
+/** Old sheets that are looked at for each new one: two at a time come out where one goes in. */
+const LOOKED_AT = 4
+
+/**
+ * Blocks in the memory of this process, without a timer. When it is full of sheets that still mean something, nobody's
+ * is forgotten: new callers are not blocked then, and the limit alone holds for them.
+ */
+export class MemoryBlocks implements Blocks {
+  readonly #maxSheets: number
+  readonly #sheets = new Map<string, Sheet>()
+  #isFull = false
+
+  constructor(maxSheets = MAX_SHEETS) {
+    this.#maxSheets = maxSheets
+  }
+
+  get size(): number {
+    return this.#sheets.size
+  }
+
+  remainingMs(culprits: readonly Culprit[]): number {
+    const now = monotonicMs()
+    const times = culprits.map((culprit) => (this.#sheets.get(idOf(culprit))?.blockedUntilMs ?? 0) - now)
+    return Math.max(0, ...times)
+  }
+
+  noteFailure(culprits: readonly Culprit[]): void {
+    const now = monotonicMs()
+    for (const culprit of culprits) {
+      const sheet = this.#sheetOf(idOf(culprit), now)
+      if (sheet !== undefined) note(sheet, culprit, now)
+    }
+  }
+
+  #sheetOf(id: string, now: number): Sheet | undefined {
+    const known = this.#sheets.get(id)
+    if (known !== undefined && known.forgetAtMs > now) return known
+    this.#tidy(now)
+    if (known === undefined && this.size >= this.#maxSheets) {
+      if (!this.#isFull) publishEvent('error', 'limiter_overflow', { rule: 'penalise', keys: this.size })
+      this.#isFull = true
+      return undefined
+    }
+    this.#isFull = false
+    const sheet = { failures: 0, windowEndsMs: 0, level: 0, blockedUntilMs: 0, forgetAtMs: 0 }
+    this.#sheets.set(id, sheet)
+    return sheet
+  }
+
+  /** A few of the oldest: those that mean nothing go, the others go to the end of the line. */
+  #tidy(now: number): void {
+    for (const [id, sheet] of [...firstOf(this.#sheets, LOOKED_AT)]) {
+      this.#sheets.delete(id)
+      if (sheet.forgetAtMs > now) this.#sheets.set(id, sheet)
+    }
+  }
+}
+
+function note(sheet: Sheet, { limit, windowMs, block }: Culprit, now: number): void {
+  if (sheet.windowEndsMs <= now) {
+    sheet.failures = 0
+    sheet.windowEndsMs = now + windowMs
+  }
+  sheet.failures += 1
+  sheet.forgetAtMs = Math.max(sheet.forgetAtMs, sheet.windowEndsMs)
+  if (sheet.failures < limit) return
+  sheet.failures = 0
+  sheet.level += 1
+  sheet.blockedUntilMs = now + blockMs(block, sheet.level)
+  // Who behaves for as long as the longest block begins anew.
+  sheet.forgetAtMs = sheet.blockedUntilMs + block.maxMs
+}
+
+function idOf({ name, key }: Culprit): string {
+  return JSON.stringify([name, key])
+}
+
+function* firstOf<T>(items: Iterable<T>, count: number): Iterable<T> {
+  let left = count
+  for (const item of items) {
+    if (left === 0) return
+    left -= 1
+    yield item
+  }
+}

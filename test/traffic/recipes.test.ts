@@ -1,0 +1,149 @@
+import { randomBytes, scryptSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import express from 'express'
+import { auditLog, memoryStore, notFound, principalFrom, secureErrors } from '../../src/index.js'
+import { keepingLogger } from '../support/records.js'
+import { serve, type RunningServer } from '../support/server.js'
+import { concurrencyLimit } from '../../src/traffic/concurrency-limit.js'
+import { loadShed } from '../../src/traffic/load-shed.js'
+import { penalise } from '../../src/traffic/penalise.js'
+import { requestTimeout } from '../../src/traffic/request-timeout.js'
+import { slowDown } from '../../src/traffic/slow-down.js'
+import { Jobs, reportRouter } from './recipes/async-work.js'
+import { loginRouter, type Account } from './recipes/login.js'
+
+const read = (file: string): string => readFileSync(join(process.cwd(), file), 'utf8')
+
+describe('the pages', () => {
+  it.each(['login', 'async-work'])('docs/%s.md shows what is tested here', (name) => {
+    const recipe = read(`test/traffic/recipes/${name}.ts`).replace('./express-bulwark.js', 'express-bulwark')
+    expect(/```ts\n([^]*?)```/.exec(read(`docs/${name}.md`))?.[1]).toBe(recipe)
+  })
+
+  it.each<[string, (options: never) => unknown, string[]]>([
+    ['concurrency-limit', concurrencyLimit, []],
+    ['load-shed', loadShed, []],
+    ['slow-down', slowDown, []],
+    ['request-timeout', requestTimeout, []],
+    ['penalise', penalise, []],
+  ])('docs/middlewares/%s.md has a row for every option, and for no other', (page, make) => {
+    let message = ''
+    try {
+      make({ noSuchOption: 1 } as never)
+    } catch (error) {
+      message = (error as Error).message
+    }
+    const known = /Known options: (.*)\.$/.exec(message)?.[1]?.split(', ')
+    const text = read(`docs/middlewares/${page}.md`)
+    expect(new Set([...text.matchAll(/^\| `(\w+)`\s+\|/gm)].map(([, name]) => name))).toEqual(new Set(known))
+    expect(text).toMatch(/^## Not checked$/m)
+  })
+})
+
+let server: RunningServer
+const served = (mount: (app: express.Express) => void): Promise<void> => {
+  const app = express()
+  app.use(auditLog({ logger: keepingLogger() }))
+  mount(app)
+  app.use(notFound(), secureErrors())
+  return serve(app).then((running) => {
+    server = running
+  })
+}
+const post = (path: string, body: unknown, headers = {}): Promise<Response> =>
+  fetch(server.url + path, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json', ...headers },
+  })
+
+describe('the login', () => {
+  const sessions: string[] = []
+  const logIn = async (account: string, password: string): Promise<number> =>
+    (await post('/login', { account, password })).status
+  beforeAll(async () => {
+    const salt = randomBytes(16)
+    const ada: Account = { salt, key: scryptSync('right', salt, 32) }
+    await served((app) => {
+      app.use(
+        loginRouter(
+          async (account) => (account === 'ada' ? ada : undefined),
+          (account) => sessions.push(account),
+          memoryStore(),
+        ),
+      )
+    })
+  })
+  afterAll(() => server.close())
+
+  it('lets in who knows the password, however the name is spelled, and as often as they like', async () => {
+    for (const spelling of ['ada', 'Ada', ' ADA ', '\uff21\uff24\uff21', 'ada', 'ada', 'ada'])
+      expect(await logIn(spelling, 'right')).toBe(204)
+    expect(sessions).toEqual(Array(7).fill('ada'))
+  })
+
+  it('checks five guesses at an account, whatever its spelling, and blocks those after it', async () => {
+    const guesses = ['ada', 'Ada', 'ADA', ' ada', 'aDa', 'ada ', 'adA'].map((name) => logIn(name, 'wrong'))
+    expect((await Promise.all(guesses)).sort()).toEqual([401, 401, 401, 401, 401, 429, 429])
+    expect(await logIn('ada', 'right')).toBe(429)
+  })
+
+  it('answers an account that does not exist alike', async () => {
+    const answers = await Promise.all(Array.from({ length: 7 }, () => logIn('nobody', 'wrong')))
+    expect(answers.sort()).toEqual([401, 401, 401, 401, 401, 429, 429])
+  })
+
+  it('refuses what is no login before it counts anything', async () => {
+    expect((await post('/login', { account: 7 })).status).toBe(400)
+  })
+})
+
+describe('work that outlives its request', () => {
+  let finish: (result: unknown) => void
+  let fail: () => void
+  const as = (user: string) => ({ 'x-user': user })
+  const ask = (path: string, user: string): Promise<Response> =>
+    fetch(server.url + path, { headers: as(user) })
+  beforeAll(async () => {
+    const jobs = new Jobs({ total: 3, each: 2, kept: 2, keptMs: 60_000, timeoutMs: 60_000 })
+    const work = (): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        finish = resolve
+        fail = () => {
+          reject(new Error('secret'))
+        }
+      })
+    await served((app) => {
+      app.use(principalFrom((req) => ({ subject: String(req.headers['x-user']) }), { name: 'test' }))
+      app.use('/v1', reportRouter(jobs, work))
+    })
+  })
+  afterAll(() => server.close())
+
+  it('is accepted, found by its owner alone, and bounded, for each and in all', async () => {
+    const start = (user: string): Promise<Response> => post('/v1/reports', {}, as(user))
+    const first = await start('ada')
+    expect(first.status).toBe(202)
+    const location = first.headers.get('location')!
+    expect(location).toMatch(/^\/v1\/reports\/[-0-9a-f]{36}$/)
+    const running = await ask(location, 'ada')
+    expect([running.status, running.headers.get('retry-after')]).toEqual([200, '2'])
+    expect(await running.json()).toMatchObject({ status: 'running' })
+    expect((await ask(location, 'bob')).status).toBe(404)
+    finish({ rows: 7 })
+    expect(await (await ask(location, 'ada')).json()).toMatchObject({ status: 'done', result: { rows: 7 } })
+
+    const failing = (await start('ada')).headers.get('location')!
+    fail()
+    const failed = await (await ask(failing, 'ada')).text()
+    expect(failed).toContain('"failed"')
+    expect(failed).not.toContain('secret')
+
+    expect([(await start('ada')).status, (await start('ada')).status]).toEqual([202, 202])
+    const refused = await start('ada')
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '5'])
+    expect([(await start('bob')).status, (await start('carol')).status]).toEqual([202, 503])
+  })
+})
