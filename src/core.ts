@@ -22,7 +22,7 @@ export {
   type Pass,
   type Verdict,
 } from './core/guard.js'
-export type { HopProof, HopStatement } from './core/hop-proof.js'
+export type { HopAnswer, HopProof, HopStatement } from './core/hop-proof.js'
 export type { CallSite } from './core/call-site.js'
 export { guardMetadataOf, type GuardMetadata } from './core/metadata.js'
 export { inputOf, type BodyGuard, type Input } from './core/input.js'

@@ -123,6 +123,7 @@ export {
   type GuardDefinition,
   type GuardMetadata,
   type Health,
+  type HopAnswer,
   type HopProof,
   type HopStatement,
   type HealthStatus,

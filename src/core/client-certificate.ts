@@ -23,17 +23,19 @@ const chains = new WeakMap<object, readonly X509Certificate[]>()
  * The caller's certificate: what the proven hop forwarded, else what this server verified on the connection.
  *
  * Behind a proven hop the connection's own certificate is the hop's, and never the caller's. A certificate whose time
- * is over, or has not come, is none.
+ * is over, or has not come, is none, and so is one that a weak hop forwarded (`isHopWeak`).
  *
  * **Not checked:** whether it was revoked, unless the server was given a `crl`; and which authority issued it.
  */
 export function clientCertificateOf(
   req: IncomingMessage,
-  { provenHop, client }: RequestContext,
+  { provenHop, isHopWeak, client }: RequestContext,
 ): ClientCertificate | undefined {
   if (provenHop === undefined) return certificateOfConnection(req.socket as Partial<TLSSocket>)
   const { certificate } = client
-  return certificate !== undefined && isCurrent(certificate.x509) ? certificate : undefined
+  // A certificate is no secret: whoever can send from the network of a weak hop can send anybody's.
+  if (isHopWeak || certificate === undefined) return undefined
+  return isCurrent(certificate.x509) ? certificate : undefined
 }
 
 /** The certificate of whoever is at the other end of this connection, if this server verified it and its time is now. */
@@ -67,9 +69,8 @@ function chainFrom(first: X509Certificate): readonly X509Certificate[] {
 }
 
 /** Whether a certificate's time is now. A connection may outlive it; a time that cannot be read is over. */
-export function isCurrent({ validFrom, validTo }: X509Certificate): boolean {
-  const now = wallClockMs()
-  return Date.parse(validFrom) <= now && now <= Date.parse(validTo)
+export function isCurrent({ validFrom, validTo }: X509Certificate, nowMs = wallClockMs()): boolean {
+  return Date.parse(validFrom) <= nowMs && nowMs <= Date.parse(validTo)
 }
 
 /** The certificate's `x5t#S256` (RFC 8705 section 3.1): SHA-256 of its DER form in base64url. */

@@ -27,7 +27,10 @@ export interface RequestContext {
   readonly provenHop: string | undefined
   /** What a signed assertion of that hop says of the caller, verified; `undefined` where it proved itself otherwise. */
   readonly hopClaims: Claims | undefined
-  /** Whether that hop was known by nothing better than its address. */
+  /**
+   * Whether one of the hops on the way was known by nothing better than its address. No certificate that was forwarded
+   * counts then.
+   */
   readonly isHopWeak: boolean
   readonly authentication: AuthenticationState
   readonly principal: Principal | undefined

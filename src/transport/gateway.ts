@@ -7,12 +7,13 @@ import { defineGuard, runOutsideExpress, type Guard, type Verdict } from '../cor
 import type { HopStatement } from '../core/hop-proof.js'
 import type { Stateful } from '../core/lifecycle.js'
 import type { Claims } from '../core/principal.js'
-import { SecurityProblem } from '../core/problem.js'
+import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
 import { chain } from '../core/thenable.js'
 import { clientOfStatement, connectedClient, writeProven } from './gateway/client.js'
 import { callerComparison } from './gateway/disagreement.js'
-import { HeaderLines, namesInConnection } from './gateway/header-lines.js'
+import { HeaderLines, checkComplete, namesInConnection } from './gateway/header-lines.js'
 import type { Profile } from './gateway/profile.js'
+import { isStatement } from './gateway/proofs/all-of.js'
 import type { Approach } from './gateway/proofs/proof.js'
 import {
   checkGatewayOptions,
@@ -43,6 +44,8 @@ interface Way {
   readonly entries: EntriesRead
   /** What the outermost of them says. */
   readonly said?: Statement
+  /** Whether one of them is known by nothing better than its address. */
+  readonly isWeak: boolean
   /** What the outermost assertion says. */
   readonly claims?: Claims | undefined
 }
@@ -61,7 +64,8 @@ const NEEDED: ReadonlySet<string> = new Set(['host', 'authorization'])
  * also in `X-Forwarded-For`, `-Proto` and `-Host`, one line and one value each, as `trust proxy` set to 1 reads them.
  *
  * Answers 403 `hop_unproven`; 400 where a hop's header stands twice, is malformed, or is named in `Connection`; 500
- * where something that goes by the client ran before, or another `gateway`.
+ * where something that goes by the client ran before, or another `gateway`. A request that it refused once is refused by
+ * it again, whoever passes it on.
  *
  * **Not checked:** that the gateway is configured as its profile says. A header that it should overwrite and does not
  * is the caller's, and looks no different.
@@ -76,9 +80,19 @@ export function gateway(profiles: Profile | readonly Profile[], options: Gateway
   const isTaken = (header: string): boolean => isTrusted(header) && !isOfProof(header)
 
   const guard = defineGuard({ kind: 'gateway', layer: 'transport', name, facts: factsOf(settings), check })
+  // The headers are gone after the first time: a second look would take whatever it was for a request without proof.
+  const verdicts = new WeakMap<WritableContext, Verdict | Promise<Verdict>>()
 
   function check(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
-    if (context.clientDecidedBy === guard) return passed(context)
+    const earlier = verdicts.get(context)
+    if (earlier !== undefined) return earlier
+    const verdict = verdictOf(() => decide(req, context))
+    verdicts.set(context, verdict)
+    return verdict
+  }
+
+  function decide(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
+    const { length } = req.rawHeaders
     // Whatever comes of it: nobody after this sees a header that was not proven.
     const lines = HeaderLines.take(req, isTaken, isHost)
     return withoutProofs(req, () => {
@@ -86,8 +100,10 @@ export function gateway(profiles: Profile | readonly Profile[], options: Gateway
       const connected = connectedClient(req)
       context.takeOverClient(guard, connected)
       const { address } = connected
+      checkComplete(req, length)
       const certificate = certificateOfConnection(req.socket as Partial<TLSSocket>)
-      return walk({ req, context, lines, address, certificate }, { proven: 0, entries: new Map() }, context)
+      const start: Way = { proven: 0, entries: new Map(), isWeak: false }
+      return walk({ req, context, lines, address, certificate }, start, context)
     })
   }
 
@@ -95,29 +111,34 @@ export function gateway(profiles: Profile | readonly Profile[], options: Gateway
   function walk(approach: Approach, way: Way, context: WritableContext): Verdict | Promise<Verdict> {
     const hop = hops[way.proven]
     if (hop === undefined) return arrive(approach, way, context)
-    return chain(hop.proof.prove(approach), (statement) => {
-      if (!isStatement(statement)) {
-        if (unproven === 'refuse') throw new SecurityProblem('hop_unproven', { evidence: { hop: hop.name } })
-        return arrive(approach, way, context)
+    return chain(hop.proof.prove(approach), (answer) => {
+      if (!isStatement(answer)) {
+        if (unproven === 'strip' && answer !== 'refused') return arrive(approach, way, context)
+        throw new SecurityProblem('hop_unproven', {
+          evidence: { hop: hop.name, proof: answer === 'refused' ? 'refused' : 'none' },
+        })
       }
-      const said = statementOf(hop, approach.lines, way.entries)
-      matchCertificate(statement, said)
+      const isWeak = way.isWeak || hop.proof.isWeak
+      const stated = statementOf(hop, approach.lines, way.entries)
+      matchCertificate(answer, stated)
+      // Anybody's certificate can be sent from the network of a weak hop: it proves no caller, and no farther hop.
+      const said = isWeak ? { ...stated, certificate: undefined } : stated
       const { address, certificate } = said
-      const claims = statement.claims ?? way.claims
-      const farther = { proven: way.proven + 1, entries: way.entries, said, claims }
+      const claims = answer.claims ?? way.claims
+      const farther = { proven: way.proven + 1, entries: way.entries, said, isWeak, claims }
       return walk({ ...approach, address, certificate }, farther, context)
     })
   }
 
   function arrive({ req, lines }: Approach, way: Way, context: WritableContext): Verdict {
     checkConnection(req)
-    const { said, claims } = way
+    const { said, claims, isWeak } = way
     const [nearest] = hops
     if (said === undefined || nearest === undefined) return passed(context)
     writeProven(req, lines, said, hops.slice(0, way.proven))
     context.proveHop(nearest.name, clientOfStatement(said), {
       claims,
-      isWeak: nearest.proof.isWeak,
+      isWeak,
       compare: claims === undefined ? undefined : callerComparison(nearest.name, claims, sameCaller),
     })
     return passed(context)
@@ -178,17 +199,23 @@ function misplaced(problem: string): SecurityProblem {
 /** An assertion that names the client's certificate (RFC 8705) says nothing about a request with another one. */
 function matchCertificate({ claims }: HopStatement, { certificate }: Statement): void {
   const { cnf, 'x5t#S256': own } = (claims ?? {}) as { readonly cnf?: unknown; readonly 'x5t#S256'?: unknown }
-  const bound = own ?? (cnf as { readonly 'x5t#S256'?: unknown } | null | undefined)?.['x5t#S256']
-  if (bound === undefined) return
-  if (certificate !== undefined && certificateThumbprint(certificate.x509) === bound) return
+  const confirmed = (cnf as { readonly 'x5t#S256'?: unknown } | null | undefined)?.['x5t#S256']
+  const bound = [own, confirmed].filter((thumbprint) => thumbprint !== undefined)
+  if (bound.length === 0) return
+  const actual = certificate && certificateThumbprint(certificate.x509)
+  if (actual !== undefined && bound.every((thumbprint) => thumbprint === actual)) return
   throw new SecurityProblem('forwarded_header_malformed', {
     evidence: { problem: 'the assertion is bound to another certificate' },
   })
 }
 
-/** A proof is an object. What is merely truthy, as the answer of a forgotten comparison, is none. */
-function isStatement(statement: unknown): statement is HopStatement {
-  return typeof statement === 'object' && statement !== null
+/** What came of it, or what was thrown: both hold for this request from now on. */
+function verdictOf(decide: () => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
+  try {
+    return decide()
+  } catch (cause) {
+    return isSecurityProblem(cause) ? cause : new SecurityProblem('guard_fault', { cause })
+  }
 }
 
 function isHost(header: string): boolean {

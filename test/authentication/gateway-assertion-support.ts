@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { openContext } from '../../src/core/context.js'
-import type { HopProof, HopStatement } from '../../src/core/hop-proof.js'
+import type { HopAnswer, HopProof } from '../../src/core/hop-proof.js'
 import { onEvent, type OperationalEvent } from '../../src/core/events.js'
 
 /** A request as it arrives from a gateway, without a connection; a header with several values came in as many lines. */
@@ -25,7 +25,7 @@ export function arriving(
 }
 
 /** What a proof says of a request with this header. */
-export async function prove(proof: HopProof, req: IncomingMessage): Promise<HopStatement | undefined> {
+export async function prove(proof: HopProof, req: IncomingMessage): Promise<HopAnswer> {
   return proof.prove(req, openContext(req))
 }
 

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { gatewayAssertion } from '../../src/authentication/gateway-assertion.js'
 import { authenticate } from '../../src/authentication/authenticate.js'
 import type { Guard } from '../../src/core/guard.js'
 import { gateway } from '../../src/transport/gateway.js'
@@ -23,6 +25,14 @@ import { describeWith, program } from '../support/requirements.js'
 import { rawRequest, sendRaw } from '../support/server.js'
 import { forwarded } from '../transport/gateway-certificates.js'
 import { SECRET, provenBySecret as provenBy, telling, type Seen } from '../transport/gateway-harness.js'
+
+/** The configuration of HAProxy that the page of assertions shows. */
+function documentedAssertion(): string {
+  const page = readFileSync(join(process.cwd(), 'docs/gateway-assertions.md'), 'utf8')
+  const [, found] = /<!-- haproxy with an assertion -->\s+```haproxy\n([\s\S]*?)```/.exec(page) ?? []
+  if (found === undefined) throw new Error('no configuration with an assertion in the documentation')
+  return found
+}
 
 const FORGED = [
   'X-SSL-Client-Evil: admin',
@@ -82,6 +92,12 @@ describeWith(
       nodeTls: 0,
       nodeHaproxy: 0,
       nodeTwo: 0,
+      forgetful: 0,
+      appending: 0,
+      adding: 0,
+      nodeAdding: 0,
+      signing: 0,
+      nodeSigning: 0,
     }
 
     const listen = async (server: Server): Promise<number> => {
@@ -128,7 +144,10 @@ describeWith(
         createServer(app(gateway(nginx({ provenBy, clientCertificate: true, certificateAuthorities })))),
       )
       const byCertificate = gateway(
-        nginx({ provenBy: { peerCertificate: { names: ['DNS:edge.internal'] } } }),
+        nginx({
+          provenBy: [{ peerCertificate: { names: ['DNS:edge.internal'] } }, provenBy],
+          clientCertificate: true,
+        }),
       )
       ports.nodeTls = await listen(
         createTlsServer(
@@ -142,8 +161,23 @@ describeWith(
       const outer = haproxy({ provenBy: { network: ['127.0.0.0/8'], reason: 'a test' } })
       ports.nodeTwo = await listen(createServer(app(gateway([nginx({ provenBy, protocol: false }), outer]))))
 
-      const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = await freePorts(6)
+      const outermost = nginx({ provenBy: { network: ['127.0.0.0/8'], reason: 'a test' } })
+      const adding = haproxy({ provenBy, protocol: false })
+      ports.nodeAdding = await listen(createServer(app(gateway([adding, outermost]))))
+
+      const assertion = gatewayAssertion({
+        header: 'x-gateway-assertion',
+        issuer: 'edge',
+        audience: 'orders',
+        secrets: 'put-32-or-more-random-characters-here',
+      })
+      ports.nodeSigning = await listen(
+        createServer(app(gateway(haproxy({ provenBy: { assertion } }), { unproven: 'strip' }))),
+      )
+
+      const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, i = 0, j = 0] = await freePorts(10)
       Object.assign(ports, { nginx: a, bare: b, tls: c, haproxy: d, front: e, plain: f })
+      Object.assign(ports, { forgetful: g, appending: h, adding: i, signing: j })
       const tls = `${shop.folder}/`
       const places = (port: number, node: number) => ({
         '443 ssl': `127.0.0.1:${port} ssl`,
@@ -156,15 +190,23 @@ describeWith(
       location / { proxy_pass http://127.0.0.1:${ports.node}; proxy_set_header X-Request-Id 1; } }`
       const plain = `server { listen 127.0.0.1:${f}; location / { proxy_pass http://127.0.0.1:${ports.nodeTwo}; proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Edge-Secret "${SECRET}"; } }`
+      // The certificate goes with the connection, also where a location forgets every header.
+      const forgetful = `server { listen 127.0.0.1:${g}; location / { proxy_pass https://127.0.0.1:${ports.nodeTls};
+      proxy_ssl_certificate ${tls}edge.crt; proxy_ssl_certificate_key ${tls}edge.key; proxy_ssl_session_reuse off;
+      proxy_set_header X-Request-Id 1; } }`
+      const appending = `server { listen 127.0.0.1:${h}; location / { proxy_pass http://127.0.0.1:${i}; proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; } }`
       running.push(
         await startNginx(
           shop,
           a,
           [
             documented('nginx', { ...places(a, ports.node), ...secret }),
-            documented('nginx with a certificate', places(c, ports.nodeTls)),
+            documented('nginx with a certificate', { ...places(c, ports.nodeTls), ...secret }),
             bare,
             plain,
+            forgetful,
+            appending,
           ].join('\n'),
         ),
       )
@@ -175,7 +217,16 @@ describeWith(
         ...secret,
       }
       const twoHops = `frontend two\n  mode http\n  bind 127.0.0.1:${e} ssl crt ${join(shop.folder, 'server.pem')}\n  option forwardfor\n  http-request set-header X-Forwarded-Proto https\n  default_backend two\nbackend two\n  mode http\n  server nginx 127.0.0.1:${f}\n`
-      running.push(await startHaproxy(shop, d, `${documented('haproxy', haproxyPlaces)}\n${twoHops}`))
+      const signs = documentedAssertion()
+        .replaceAll(':443', `127.0.0.1:${j}`)
+        .replaceAll('127.0.0.1:3000', `127.0.0.1:${ports.nodeSigning}`)
+        .replaceAll('/etc/haproxy/tls/', tls)
+        .replace('frontend https', 'frontend signing')
+        .replaceAll(/(backend) orders/g, '$1 signed')
+      const adds = `frontend adds\n  mode http\n  bind 127.0.0.1:${i}\n  option forwardfor\n  http-request set-header X-Edge-Secret ${SECRET}\n  default_backend adds\nbackend adds\n  mode http\n  server node 127.0.0.1:${ports.nodeAdding}\n`
+      running.push(
+        await startHaproxy(shop, d, `${documented('haproxy', haproxyPlaces)}\n${twoHops}\n${adds}\n${signs}`),
+      )
     })
 
     afterAll(async () => {
@@ -260,7 +311,7 @@ describeWith(
       ['nginx', 'X_Forwarded_For: 10.0.0.1', 200],
       ['haproxy', 'X_Forwarded_For: 10.0.0.1', 400],
       ['haproxy', 'X_SSL_Client_Verify: 0', 400],
-      ['haproxy', 'X_Edge_Secret: x', 403],
+      ['haproxy', 'X_Edge_Secret: x', 400],
       ['nginx', 'Connection: close, X-SSL-Client-Verify', 200],
       ['haproxy', 'Connection: close, X-SSL-Client-Verify', 400],
       ['haproxy', 'Connection: Authorization', 400],
@@ -287,6 +338,48 @@ describeWith(
         const { status } = parsed(await sendTlsTo(ports.nodeTls, text, credential))
         expect(status).toBe(403)
       }
+    })
+
+    it('nginx with a certificate, in a location that forgets its headers, is refused with the caller’s', async () => {
+      const forged = [
+        'X-Forwarded-For: 10.0.0.1',
+        'X-Forwarded-Proto: https',
+        `X-SSL-Client-Cert: ${encodeURIComponent(caller.cert)}`,
+        'X-SSL-Client-Verify: SUCCESS',
+      ]
+      expect(await direct(ports.forgetful, forged)).toMatchObject({ status: 403 })
+    })
+
+    it('nginx before HAProxy, which adds a line of its own: the client is the outer one’s', async () => {
+      for (const lines of [[], ['X-Forwarded-For: 10.0.0.1'], FORGED]) {
+        const { status, seen } = await direct(ports.appending, lines)
+        expect({ status, hop: seen.hop }).toEqual({ status: 200, hop: 'haproxy' })
+        expect(seen).toMatchObject({
+          address: '127.0.0.1',
+          ip: '127.0.0.1',
+          ips: ['127.0.0.1'],
+          host: 'api.test',
+        })
+        expect(JSON.stringify(seen)).not.toMatch(/evil|admin|10\.0\.0|edge-secret/)
+      }
+    })
+
+    it.each([
+      '/',
+      '/a"b',
+      '/a\\b',
+      '//x',
+      '/%22',
+      '/?q="',
+      '/","sub":"root","path":"/',
+      '/","htm":"GET","path":"/","x":"',
+    ])('HAProxy signs for the path %s, and nothing that stands in it', async (path) => {
+      const lines = ['X-Gateway-Assertion: a.b.c', 'X-Forwarded-For: 10.0.0.1', ...FORGED]
+      const text = rawRequest('GET', path, lines)
+      const answer = parsed(await sendTls(ports.signing, services?.cert ?? '', text))
+      expectTruth(answer, 'haproxy')
+      const claims = answer.seen.claims as Readonly<Record<string, unknown>>
+      expect(Object.keys(claims).sort()).toEqual(['aud', 'exp', 'htm', 'iat', 'iss', 'path'])
     })
 
     it('HAProxy before nginx: both are proven, and the client is the outer one’s', async () => {

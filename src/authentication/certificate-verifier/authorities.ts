@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
+import { certificatePath } from '../../core/certificate-path.js'
 import type { ClientCertificate } from '../../core/client-certificate.js'
 import { misuse } from '../../core/options.js'
 import { refusal } from '../refusal.js'
@@ -26,7 +27,6 @@ export interface ProvenChain {
   readonly validity: Validity
 }
 
-const MAX_CHAIN = 8
 const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 const SAYS = 'certificates of authorities (CA:TRUE) in PEM form, as text, a list, or by the name of an issuer'
 
@@ -75,39 +75,19 @@ export function keyName({ publicKey }: X509Certificate): string {
   return `x509:${createHash('sha256').update(key).digest('base64url')}`
 }
 
-/**
- * Follows the signatures from a certificate to the first authority that is believed, wherever in the chain that stands.
- * Throws a refusal where there is none.
- */
+/** Finds the authority that is believed and stands above a certificate. Throws a refusal where there is none. */
 export function proveChain(
   { x509, chain }: ClientCertificate,
   authorities: readonly Authority[],
   nowMs: number,
 ): ProvenChain {
-  const between = chain.slice(0, MAX_CHAIN)
-  let current = x509
-  let validity = validityOf(x509)
-  for (let depth = 0; depth <= MAX_CHAIN; depth += 1) {
-    const issued = current
-    const issues = (issuer: X509Certificate): boolean =>
-      isAt(validityOf(issuer), nowMs) && isIssuedBy(issued, issuer)
-    const authority = authorities.find((each) => issues(each.x509))
-    if (authority !== undefined) return { authority, validity: common(validity, validityOf(authority.x509)) }
-    const next = between.find((each) => each.ca && issues(each))
-    if (next === undefined) break
-    validity = common(validity, validityOf(next))
-    current = next
-  }
-  throw refusal('certificate_refused', { problem: 'of no accepted authority' })
-}
-
-/** By name and key identifier first, which costs little; then by signature. A key that cannot be used verifies nothing. */
-function isIssuedBy(issued: X509Certificate, issuer: X509Certificate): boolean {
-  try {
-    return issued.checkIssued(issuer) && issued.verify(issuer.publicKey)
-  } catch {
-    return false
-  }
+  const believed = authorities.map((each) => each.x509)
+  const path = certificatePath(x509, chain, believed, nowMs)
+  const authority = authorities.find((each) => each.x509 === path?.authority)
+  if (path === undefined || authority === undefined)
+    throw refusal('certificate_refused', { problem: 'of no accepted authority' })
+  const validity = [x509, ...path.between, path.authority].map(validityOf).reduce(common)
+  return { authority, validity }
 }
 
 /** When a certificate is good. A time that cannot be read is never. */

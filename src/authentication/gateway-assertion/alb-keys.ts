@@ -32,7 +32,7 @@ const MAX_BACKOFF_MS = 60_000
  * The public keys of AWS load balancers in one region: one address and one PEM file each, named by a `kid`.
  *
  * Keys are kept for an hour, a day while the server is out. A flood of made-up `kid`s causes five fetches in half a
- * minute, and keeps a key that was never seen before out for as long; keys that are known go on.
+ * minute, and keeps a key that was never seen before out for as long; keys that are known go on, for no longer than a day.
  */
 export class AlbKeys implements AssertionKeys {
   readonly #address: string
@@ -76,7 +76,7 @@ export class AlbKeys implements AssertionKeys {
     let loading = this.#loading.get(kid)
     if (loading === undefined) {
       if (monotonicMs() < this.#retryMs) return this.#staleOr503(known)
-      if (!this.#mayFetch()) return known === undefined ? [] : [known.key]
+      if (!this.#mayFetch()) return known === undefined ? [] : this.#staleOr503(known)
       loading = this.#fetch(kid, known).finally(() => {
         this.#loading.delete(kid)
       })

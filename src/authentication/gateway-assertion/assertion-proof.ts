@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { publishEvent } from '../../core/events.js'
-import type { HopProof, HopStatement } from '../../core/hop-proof.js'
+import type { HopAnswer, HopProof, HopStatement } from '../../core/hop-proof.js'
 import type { HealthStatus } from '../../core/lifecycle.js'
 import type { Claims } from '../../core/principal.js'
 import { isSecurityProblem } from '../../core/problem.js'
@@ -36,31 +36,28 @@ export interface Assertion {
 /**
  * Makes the proof of a hop out of an assertion.
  *
- * No assertion, and one that is not accepted, are both "unproven": what becomes of an unproven request is for `gateway`
- * to say, in one place. The second is an event, `assertion_refused`, with the reason.
+ * No assertion is "unproven", and what becomes of that is for `gateway` to say, in one place. One that is not accepted is
+ * refused, whatever `gateway` says, and an event, `assertion_refused`, with the reason: a gateway may have signed it for
+ * a request that its caller bent so that the assertion would fail.
  */
 export function assertionProof(assertion: Assertion): HopProof {
   const { header, beside, facts, keys } = assertion
 
-  function prove(
-    req: IncomingMessage,
-    context: RequestContext,
-  ): HopStatement | undefined | Promise<HopStatement | undefined> {
+  function prove(req: IncomingMessage, context: RequestContext): HopAnswer | Promise<HopAnswer> {
     const value = req.headers[header]
     if (value === undefined) return undefined
     try {
       const claims = assertion.verify(onlyLine(req, header, value), req, context)
-      return isThenable(claims) ? claims.then(statementOf, unproven) : statementOf(claims)
+      return isThenable(claims) ? claims.then(statementOf, refused) : statementOf(claims)
     } catch (cause) {
-      unproven(cause)
-      return undefined
+      return refused(cause)
     }
   }
 
-  function unproven(cause: unknown): undefined {
+  function refused(cause: unknown): 'refused' {
     if (!isSecurityProblem(cause) || cause.status !== 401) throw cause
     publishEvent('warn', 'assertion_refused', { header, reason: cause.reason })
-    return undefined
+    return 'refused'
   }
 
   return Object.freeze({

@@ -37,8 +37,8 @@ const headerName: OptionRule = {
  * Proves a hop by a JWT that it signs for each request: `gateway({ provenBy: { assertion: gatewayAssertion(...) } })`.
  *
  * Accepted is one line, from `issuer`, for `audience`, signed with one of the keys, `exp` and `iat` in reach and at most
- * `maxLifetimeSeconds` apart, made for this method and path. Anything else is unproven, and an event
- * (`assertion_refused`). Where the key server is out and no key is known the request is refused with 503.
+ * `maxLifetimeSeconds` apart, made for this method and path. Anything else is refused, and an event
+ * (`assertion_refused`); none is unproven. Where the key server is out and no key is known the request is refused with 503.
  *
  * **Not checked:** `jti`: one assertion may be sent again while it lasts, to the same method and path. The body, the
  * query and any header beside the assertion, which it does not speak of.

@@ -4,7 +4,7 @@ import { MalformedValue } from './formats/malformed-value.js'
 
 const WITH_PORT = /^(?:([\d.]{7,15})|\[([0-9a-f:.]{2,45})\]):\d{1,5}$/i
 const BRACKETED = /^\[([0-9a-f:.]{2,45})\]$/i
-const MAPPED = /^::ffff:([\d.]+)$/i
+const MAPPED = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/
 
 /** The IP address in an entry of a forwarding header, with or without a port. Throws `MalformedValue`. */
 export function forwardedAddress(entry: string): string {
@@ -16,10 +16,12 @@ export function forwardedAddress(entry: string): string {
   return plainAddress(address)
 }
 
-/** An address with IPv4 inside IPv6, as a socket for both shows it, written as what it is. */
+/** An address with IPv4 inside IPv6, as a socket for both shows it, in whatever spelling, written as what it is. */
 export function plainAddress(address: string): string {
-  const ipv4 = MAPPED.exec(address)?.[1]
-  return ipv4 !== undefined && isIPv4(ipv4) ? ipv4 : address
+  if (!/ffff:/i.test(address) || !isIPv6(address) || address.includes('%')) return address
+  const [, high, low] = MAPPED.exec(new URL(`http://[${address}]`).hostname) ?? []
+  if (high === undefined || low === undefined) return address
+  return [high, low].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]).join('.')
 }
 
 /** An address, or a network with a prefix; not all there are. */

@@ -75,12 +75,19 @@ export class HeaderLines {
     const value = this.all(header)[0]
     return value === undefined || NOTHING.test(value) ? undefined : value
   }
+}
 
-  /** As `only`, without a refusal: `undefined` also where nobody can say which line is meant. */
-  onlyIfClear(header: string): string | undefined {
-    const lines = this.#lines.get(header)
-    return lines?.isExact === true && lines.values.length === 1 ? lines.values[0] : undefined
-  }
+/**
+ * Throws (400) where Node.js may have cut headers off: it keeps 1000, or `server.maxHeadersCount`, and says nothing of
+ * the rest, among which the hop's may be.
+ */
+export function checkComplete({ socket }: Pick<IncomingMessage, 'socket'>, length: number): void {
+  const { maxHeadersCount } = (socket as { server?: { maxHeadersCount?: unknown } }).server ?? {}
+  const most = typeof maxHeadersCount === 'number' ? maxHeadersCount : 1000
+  if (most <= 0 || length < 2 * most) return
+  throw new SecurityProblem('forwarded_header_malformed', {
+    evidence: { problem: 'so many headers that some may be missing', lines: length / 2 },
+  })
 }
 
 /** Writes a header as one line, of which there is none yet. */

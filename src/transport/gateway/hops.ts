@@ -3,7 +3,7 @@ import { checkOptions, listOf, misuse, oneOf, record, required, ruleName } from 
 import { canonicalName } from './known-headers.js'
 import { authoritiesIn, authorityRule } from './issued-by.js'
 import type { Profile } from './profile.js'
-import { headerName, proofOf } from './proofs/proof-of.js'
+import { headerName, proofOf, provenByRule } from './proofs/proof-of.js'
 import type { Proof } from './proofs/proof.js'
 
 /** A profile with everything checked, and its proof. */
@@ -25,6 +25,7 @@ export function hopsOf(profiles: Profile | readonly Profile[]): readonly Hop[] {
   const hops = list.map(hopOf)
   hops.forEach((hop, index) => {
     checkBetween(hop, hops.slice(0, index))
+    checkProof(hop, hops)
   })
   return hops
 }
@@ -36,7 +37,7 @@ function hopOf(profile: Profile): Hop {
   checkOptions(where, profile, {
     kind: required(ruleName),
     name: required(ruleName),
-    provenBy: required(record),
+    provenBy: required(provenByRule),
     address: required(record),
     protocol: record,
     host: record,
@@ -69,12 +70,17 @@ function hopOf(profile: Profile): Hop {
     if (!headerName.holds(header) || RESERVED.has(header))
       throw misuse(where, 'a header name', `${headerName.says}, and not of HTTP's own`, header)
   }
+  const proof = proofOf(where, profile.provenBy)
+  for (const header of proof.headers) {
+    if (!headerName.holds(header) || header === 'host' || RESERVED.has(header) || CANONICAL.has(header))
+      throw misuse(where, 'the header of a proof', 'one that has no other meaning', header)
+  }
   return Object.freeze({
     ...profile,
     keeps,
     removes,
     read,
-    proof: proofOf(where, profile.provenBy),
+    proof,
     authorities: (profile.certificateAuthorities ?? []).flatMap(authoritiesIn),
   })
 }
@@ -107,7 +113,7 @@ function checkBetween(hop: Hop, nearer: readonly Hop[]): void {
   const where = `${ME}: ${hop.name}`
   if ([...(hop.keeps ?? []), ...(hop.removes ?? [])].includes('host'))
     throw new TypeError(`${where}: host can be read, not kept or removed`)
-  if (nearer.length > 0 && hop.proof.kind === 'unix socket')
+  if (nearer.length > 0 && hop.proof.isOfConnection === true)
     throw new TypeError(`${where}: only the nearest hop can be proven by a UNIX socket`)
   for (const one of nearer) {
     if (one.name === hop.name)
@@ -120,6 +126,21 @@ function checkBetween(hop: Hop, nearer: readonly Hop[]): void {
     if (lost !== undefined)
       throw new TypeError(
         `${where}: ${one.name} writes ${lost} itself, so that what ${hop.name} writes there is lost. Let ${one.name} pass it on, and say so with false for that header in its profile`,
+      )
+  }
+}
+
+/**
+ * The header of a proof carries that one proof. Of two hops with one header the nearer writes over what the farther one
+ * wrote, so that its proof would prove them both; one that is read, or kept, would show the proof.
+ */
+function checkProof({ name, proof }: Hop, hops: readonly Hop[]): void {
+  for (const header of proof.headers) {
+    const reader = hops.find(({ address, read }) => address.header === header || read.includes(header))
+    const other = hops.find((hop) => hop.name !== name && hop.proof.headers.includes(header))
+    if (reader !== undefined || other !== undefined)
+      throw new TypeError(
+        `${ME}: ${name} is proven by ${header}, which ${(reader ?? other)?.name ?? ''} uses too: give each proof a header of its own`,
       )
   }
 }

@@ -80,7 +80,8 @@ export interface Profile {
   readonly kind: string
   /** Name of this hop in the context (`provenHop`), the audit and the posture. @default the kind */
   readonly name: string
-  readonly provenBy: ProvenBy
+  /** One proof, or several that must all hold, each way at most once. */
+  readonly provenBy: ProvenBy | readonly ProvenBy[]
   readonly address: AddressHeader
   /** Lower-case name of the header that says `http` or `https`, or the one of both that clients can use at all; none: taken for `http`. */
   readonly protocol?: { readonly header: string } | { readonly always: 'http' | 'https' }

@@ -1,3 +1,4 @@
+import { certificatePath } from '../../core/certificate-path.js'
 import { isCurrent, type ClientCertificate } from '../../core/client-certificate.js'
 import { SecurityProblem } from '../../core/problem.js'
 import { forwardedAddress } from './addresses.js'
@@ -5,7 +6,6 @@ import { reportDisagreement } from './disagreement.js'
 import { MalformedValue } from './formats/malformed-value.js'
 import type { HeaderLines } from './header-lines.js'
 import type { Hop } from './hops.js'
-import { isIssuedBy } from './issued-by.js'
 
 /** What a proven hop says of whoever called it. */
 export interface Statement {
@@ -15,8 +15,15 @@ export interface Statement {
   readonly certificate: ClientCertificate | undefined
 }
 
-/** How many entries of each forwarding header nearer hops have written. */
-export type EntriesRead = Map<string, number>
+/** What of a forwarding header nearer hops have written. */
+interface Written {
+  readonly entries: number
+  /** Whether one of them adds a line of its own, after whatever farther hops wrote. */
+  readonly several: boolean
+}
+
+/** What of each forwarding header nearer hops have written. */
+export type EntriesRead = Map<string, Written>
 
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
 const PROTOCOLS: ReadonlyMap<string, 'http' | 'https'> = new Map([
@@ -46,9 +53,11 @@ export function statementOf(hop: Hop, lines: HeaderLines, read: EntriesRead): St
 /** Counted from the right: what stands further left may be the caller's. */
 function addressOf({ name, address }: Hop, lines: HeaderLines, read: EntriesRead): string {
   const { header, writes, parse = forwardedAddress } = address
-  lines.checkOnce(header, address.lines === 'several')
-  const nearer = read.get(header) ?? 0
-  read.set(header, nearer + 1)
+  const written = read.get(header)
+  const several = address.lines === 'several' || written?.several === true
+  lines.checkOnce(header, several)
+  const nearer = written?.entries ?? 0
+  read.set(header, { entries: nearer + 1, several })
   const entries = lines.all(header).join(',').split(',')
   const entry = entries.at(-1 - nearer)?.trim()
   if (writes === 'replaces' && entries.length !== nearer + 1) throw malformed(name, header)
@@ -82,7 +91,7 @@ function certificateOf(hop: Hop, lines: HeaderLines): ClientCertificate | undefi
   )
   if (forwarded?.verified !== true) return undefined
   const { x509, chain } = forwarded
-  const isIssued = authorities.length === 0 || isIssuedBy(x509, chain, authorities)
+  const isIssued = authorities.length === 0 || certificatePath(x509, chain, authorities) !== undefined
   if (isIssued && isCurrent(x509)) return { x509, chain, verifiedBy: name }
   reportDisagreement(name, isIssued ? 'validity' : 'authority')
   return undefined

@@ -45,6 +45,15 @@ describe('X-Forwarded-Client-Cert', () => {
     expect(subjectOf(`${element(SELF_SIGNED)},${good}`, 2)).toBe('CN=orders')
     expect(subjectOf(`${element(ISSUING)},${good}`, 2)).toBe('CN=orders')
   })
+
+  it.each(['URI=spiffe://a/x', 'DNS=a', 'uri=', 'Dns='])(
+    'has no %s beside several elements: a comma in it would make one of them',
+    (pair) => {
+      refuses(`${element(HOSTILE)};${pair},${good}`, 2)
+      refuses(`${element(HOSTILE)},${good};${pair}`, 2)
+      expect(subjectOf(`${good};${pair}`)).toBe('CN=orders')
+    },
+  )
 })
 
 describe('attacks on X-Forwarded-Client-Cert', () => {

@@ -24,6 +24,7 @@ const MAX_PAIRS = 100
  * Envoy writes `By`, `URI` and `DNS` without quotes, so that a name with a comma or a semicolon in a caller's
  * certificate looks like another element or pair. Therefore any other number of elements than expected, an unknown key
  * and a key that stands twice are malformed; `Cert` must be there, and `Hash`, which Envoy always writes, be its SHA-256.
+ * Where several elements are expected, one more could be such a name: `URI` and `DNS` are then malformed altogether.
  *
  * **Not checked:** the elements before the last, and the texts of `By`, `Subject`, `URI` and `DNS`, which nobody may
  * take an identity from. Throws `MalformedValue`.
@@ -35,6 +36,8 @@ export function xfcc(value: string, elements = 1): ForwardedElement {
     throw new MalformedValue(`${found.length} elements where ${elements} hops are configured`)
   // Those before it are another's word, but where one does not parse, nobody can say where it ends.
   const parsed = found.map(pairsOf)
+  if (elements > 1 && parsed.some((pairs) => pairs.has('uri') || pairs.has('dns')))
+    throw new MalformedValue('uri or dns beside several elements')
   return certificateOf(parsed[parsed.length - 1] ?? new Map<string, string>())
 }
 

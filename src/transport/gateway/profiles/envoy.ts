@@ -7,7 +7,8 @@ import { PROFILE_RULES, profileOf, type ProfileOptions } from './shared.js'
 export interface EnvoyOptions extends ProfileOptions {
   /**
    * Reads `x-forwarded-client-cert`. `verify`: a validation context without `ACCEPT_UNTRUSTED`. `elements`: how many
-   * elements there always are, one for each Envoy that appends, 1 to 5; the last is read. Without it no certificate is
+   * elements there always are, one for each Envoy that appends, 1 to 5; the last is read, and with more than one none may
+   * have `URI` or `DNS`. Without it no certificate is
    * believed. @default 1 element
    */
   readonly clientCertificate?:

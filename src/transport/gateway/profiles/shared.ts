@@ -11,12 +11,12 @@ import {
 } from '../../../core/options.js'
 import { authorityRule } from '../issued-by.js'
 import type { AddressHeader, CertificateHeaders, HeaderReader, Profile, ProvenBy } from '../profile.js'
-import { headerName } from '../proofs/proof-of.js'
+import { headerName, provenByRule } from '../proofs/proof-of.js'
 
 /** Options of every profile. Header names are in lower case. */
 export interface ProfileOptions {
-  /** How this hop proves that a request came through it. */
-  readonly provenBy: ProvenBy
+  /** How this hop proves that a request came through it. Of a list all must hold. */
+  readonly provenBy: ProvenBy | readonly ProvenBy[]
   /** Name of this hop in the context, the audit and the posture. @default the profile's own */
   readonly name?: string
   /** The header with the caller's address, and whether this hop appends to it or replaces it. */
@@ -35,7 +35,7 @@ export interface ProfileOptions {
 
 /** Rules for the options that profiles share, for `checkOptions`. */
 export const PROFILE_RULES: Readonly<Record<keyof ProfileOptions, OptionRule>> = {
-  provenBy: required(record),
+  provenBy: required(provenByRule),
   name: ruleName,
   address: record,
   protocol: either(headerName, record, oneOf(false)),

@@ -16,6 +16,7 @@ import {
 } from '../../../core/options.js'
 import { network, networkTest } from '../addresses.js'
 import type { ProvenBy } from '../profile.js'
+import { allOf } from './all-of.js'
 import { PROVEN, type Proof } from './proof.js'
 import { secretProof } from './secret.js'
 
@@ -49,8 +50,28 @@ const WAYS = {
   network: { network: required(listOf(network)), reason: required(text(300)) },
 } as const
 
+/** One way, or several that must all hold. */
+export const provenByRule: OptionRule = either(record, listOf(record))
+
+const MAX_TOGETHER = 5
+
 /** Checks how a hop is to be proven, and makes the question. Throws a `TypeError`. */
-export function proofOf(where: string, provenBy: ProvenBy): Proof {
+export function proofOf(where: string, provenBy: ProvenBy | readonly ProvenBy[]): Proof {
+  const list: readonly unknown[] = Array.isArray(provenBy) ? provenBy : [provenBy]
+  if (list.length === 0 || list.length > MAX_TOGETHER)
+    throw misuse(where, 'provenBy', `one proof, or a list of 1 to ${MAX_TOGETHER}`, provenBy)
+  const proofs = list.map((each) => oneProof(where, each as ProvenBy))
+  const again = repeated(proofs.map(({ kind }) => kind)) ?? repeated(proofs.flatMap(({ headers }) => headers))
+  if (again !== undefined)
+    throw misuse(where, 'provenBy', 'a list with each way, and each header, at most once', again)
+  return allOf(proofs)
+}
+
+function repeated(words: readonly string[]): string | undefined {
+  return words.find((word, index) => words.indexOf(word) !== index)
+}
+
+function oneProof(where: string, provenBy: ProvenBy): Proof {
   const given: Readonly<Record<string, unknown>> = record.holds(provenBy) ? { ...provenBy } : {}
   const ways = (Object.keys(WAYS) as (keyof typeof WAYS)[]).filter((way) => given[way] !== undefined)
   const [way] = ways
@@ -100,6 +121,7 @@ const MAKERS: {
       detail: '',
       isWeak: false,
       headers: [],
+      isOfConnection: true,
       prove: ({ req }) => (isUnixSocket(req) ? PROVEN : undefined),
     }
   },
@@ -108,8 +130,8 @@ const MAKERS: {
       kind: made.kind,
       detail: made.headers.join(', '),
       isWeak: made.facts['isWeak'] === true,
-      headers: [],
-      made,
+      headers: made.headers,
+      made: [made],
       prove: ({ req, context }) => made.prove(req, context),
     }
   },
@@ -127,13 +149,12 @@ const MAKERS: {
 
 /**
  * Whether this request came over a UNIX domain socket. That the connection has no address is no sign of it: one that
- * is gone has none either. What the server listens on is asked.
+ * is gone has none either. What the server listens on is asked. A name in Linux's abstract namespace (it begins with a
+ * zero) proves nothing: no permissions of a file say who may open it.
  */
 function isUnixSocket({ socket }: IncomingMessage): boolean {
   const { server } = socket as { server?: { address?: () => unknown } }
-  return (
-    socket.remoteAddress === undefined &&
-    typeof server?.address === 'function' &&
-    typeof server.address() === 'string'
-  )
+  if (socket.remoteAddress !== undefined || typeof server?.address !== 'function') return false
+  const path = server.address()
+  return typeof path === 'string' && path !== '' && !path.startsWith('\0')
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ClientCertificate } from '../../../core/client-certificate.js'
-import type { HopProof, HopStatement } from '../../../core/hop-proof.js'
+import type { HopAnswer, HopProof, HopStatement } from '../../../core/hop-proof.js'
 import type { RequestContext } from '../../../core/request-context.js'
 import type { HeaderLines } from '../header-lines.js'
 
@@ -27,8 +27,10 @@ export interface Proof {
   /** Headers that carry it and are read from `Approach.lines`. */
   readonly headers: readonly string[]
   /** What was made elsewhere, reads the request itself and may have state. */
-  readonly made?: HopProof
-  prove(approach: Approach): HopStatement | undefined | Promise<HopStatement | undefined>
+  readonly made?: readonly HopProof[]
+  /** Whether it looks at the connection to this server, and so is of the nearest hop alone. */
+  readonly isOfConnection?: boolean
+  prove(approach: Approach): HopAnswer | Promise<HopAnswer>
 }
 
 /** A proof that says nothing more than that it is one. */
