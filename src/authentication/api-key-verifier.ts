@@ -16,9 +16,9 @@ export interface ApiKeyVerifierOptions {
 }
 
 const ME = 'apiKeyVerifier'
-/** Whoever else writes or reads these would meet keys there, and these here. */
+/** Whoever else writes or reads these would meet keys there, and these here; and names that other credentials go by. */
 const TAKEN =
-  /^(?:authorization|proxy-authorization|cookie|set-cookie|host|connection|forwarded|via|dpop|client-cert.*|x-forwarded-.*|content-.*)$/
+  /^(?:authorization|proxy-authorization|cookie|set-cookie|host|connection|forwarded|via|dpop|bearer|basic|certificate|client-cert.*|x-forwarded-.*|content-.*)$/
 
 const headerRule: OptionRule = {
   says: 'the name of a header of its own, of at most 64 letters, digits and "-"',

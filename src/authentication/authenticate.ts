@@ -50,10 +50,10 @@ export interface Authenticator<C = Principal['claims']> extends Guard, Stateful 
  * Throws a `TypeError` for missing, impossible or unknown options. It asks the network nothing until the first
  * request or `warmUp()`.
  */
+export function authenticate(options: AuthenticateWithVerifiers): Authenticator
 export function authenticate<const S extends StandardSchema | undefined = undefined>(
   options: AuthenticateOptions<S>,
 ): Authenticator<ClaimsOf<S>>
-export function authenticate(options: AuthenticateWithVerifiers): Authenticator
 export function authenticate<const S extends StandardSchema | undefined = undefined>(
   options: AuthenticateOptions<S> | AuthenticateWithVerifiers,
 ): Authenticator<ClaimsOf<S>> {
@@ -102,7 +102,10 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     return { reason: 'anonymous' }
   }
 
-  /** The first credential makes the principal; a second one, where `combine` lets it come, must pass too. */
+  /**
+   * The first credential makes the principal; a second one, where `combine` lets it come, must pass too. Only an API key
+   * beside a token is such a pair: one key in two places is not two credentials.
+   */
   function verifyAll(
     credentials: readonly Credential[],
     req: IncomingMessage,
@@ -113,10 +116,14 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
       if (combine === 'required') throw refusal('credential_missing')
       return chain(verify(first, req, context), (verified) => accept(first, req, context, verified))
     }
-    if (combine === 'refused') throw refusal('credentials_conflict')
-    return chain(verify(second, req, context), (beside) =>
-      chain(verify(first, req, context), (verified) => accept(first, req, context, verified, beside)),
-    )
+    if (combine === 'refused' || !isToken(first)) throw refusal('credentials_conflict')
+    return chain(verify(second, req, context), (beside) => {
+      if (!isByKey(beside)) throw refusal('credentials_conflict')
+      return chain(verify(first, req, context), (verified) => {
+        if (isByKey(verified)) throw refusal('credentials_conflict')
+        return accept(first, req, context, verified, beside)
+      })
+    })
   }
 
   /** Verified, not revoked, in the hands of whom it was issued to; the proof of a key is used up last. */
@@ -195,10 +202,15 @@ function alreadyRun(context: WritableContext): Verdict {
   return { reason: context.principal === undefined ? 'anonymous' : 'confirmed' }
 }
 
+/** In the Authorization field: no header may be called so. */
 function isToken({ scheme }: Credential): boolean {
   return scheme === 'bearer' || scheme === 'dpop'
 }
 
+function isByKey({ principal }: Verified): boolean {
+  return principal.authenticatedBy === 'api-key'
+}
+
 function apiKeyIdOf(verified: Verified | undefined): string | undefined {
-  return verified?.principal.authenticatedBy === 'api-key' ? verified.principal.credentialId : undefined
+  return verified !== undefined && isByKey(verified) ? verified.principal.credentialId : undefined
 }

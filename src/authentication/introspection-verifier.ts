@@ -8,6 +8,7 @@ import { settingsOf, type IntrospectionSettings } from './introspection-verifier
 import { readAnswer, refuse, type Described } from './introspection-verifier/read-answer.js'
 import { SharedAnswers } from './introspection-verifier/shared-answers.js'
 import { checkTimes } from './jwt-verifier/claims.js'
+import { isJwtShaped } from './jwt-verifier/compact.js'
 import type { Credential, Verified, Verifier } from './verifier.js'
 
 export type {
@@ -20,8 +21,6 @@ export type {
 } from './introspection-verifier/options.js'
 
 type Json = Readonly<Record<string, unknown>>
-
-const JWT_SHAPED = /^[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?$/
 
 /**
  * Verifies access tokens by asking the authorization server (RFC 7662): opaque ones, and, unless `tokens` is `opaque`,
@@ -80,8 +79,10 @@ export function introspectionVerifier(options: IntrospectionVerifierOptions): Ve
 
   async function describeByServer(name: string, token: string): Promise<Described> {
     try {
-      const answer = await endpoint.ask(token)
+      const answer = await endpoint.ask(name, token)
       const described = readAnswer(answer, settings.answer)
+      // Not of not-before: that a token is over stays so.
+      checkTimes({ ...described.times, nbf: undefined }, settings.answer, wallClockMs(), refuse)
       if (memory?.accept(name, described, answer) === true)
         shared?.keep(name, answer, memory.lifeMs(described))
       return described
@@ -96,7 +97,7 @@ export function introspectionVerifier(options: IntrospectionVerifierOptions): Ve
     challenge: 'Bearer',
     facts: factsOf(settings),
     recognises: ({ scheme, value }: Credential) =>
-      (scheme === 'bearer' || scheme === 'dpop') && (settings.tokens === 'any' || !JWT_SHAPED.test(value)),
+      (scheme === 'bearer' || scheme === 'dpop') && (settings.tokens === 'any' || !isJwtShaped(value)),
     verify,
     warmUp: () => endpoint.warmUp(),
     health: () => endpoint.health(),

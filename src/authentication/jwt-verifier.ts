@@ -2,11 +2,12 @@ import type { Health, HealthStatus } from '../core/lifecycle.js'
 import { checkOptions, misuse } from '../core/options.js'
 import type { StandardSchema } from '../core/standard-schema.js'
 import { issuerMismatch } from './jwt-verifier/claims.js'
-import { jsonObject, readCompact } from './jwt-verifier/compact.js'
+import { isJwtShaped, jsonObject, readCompact } from './jwt-verifier/compact.js'
 import { IssuerVerifier, type JwtPolicy } from './jwt-verifier/issuer-verifier.js'
 import type { JwtVerifierOptions } from './jwt-verifier/options.js'
 import { JWT_ALIASES, JWT_RULES, policyOf } from './jwt-verifier/policy.js'
 import { VerifiedTokens } from './jwt-verifier/verified-tokens.js'
+import { refusal } from './refusal.js'
 import type { Credential, Verified, Verifier } from './verifier.js'
 
 export type { JwtVerifierOptions, TighteningOption } from './jwt-verifier/options.js'
@@ -14,15 +15,13 @@ export type { PrincipalMapping } from './jwt-verifier/principal-mapping.js'
 
 const ME = 'jwtVerifier'
 
-/** A token in three parts is a JWT to us, whoever made it; one in five is encrypted, and refused as one. */
-const JWT_SHAPED = /^[\w-]+\.[\w-]*\.[\w-]*(?:\.[\w-]*\.[\w-]*)?$/
-
 /**
  * Verifies JWT access tokens (RFC 9068, RFC 8725) of one issuer, or of several: each has options of its own, and a
  * token is judged by those of the issuer that its `iss` names, byte for byte, before any key is fetched. Issuers never
  * share keys, also where they publish them at one address.
  *
- * Every bearer token in three or five parts is its affair: one that it refuses is asked of no other verifier.
+ * Every bearer token in three or five parts is its affair, and every one in more than two that begins as a JWT does: one
+ * that it refuses is asked of no other verifier.
  *
  * **Not checked:** whether the token was revoked, and whether the caller owns it: `authenticate` does both.
  *
@@ -58,7 +57,7 @@ export function verifierOf(
       const known = verifier.recall(name)
       if (known !== undefined) return known
     }
-    return verifyNew(token, name)
+    return verifyNew(token, name).catch(asTokenFault)
   }
 
   async function verifyNew(token: string, name: string): Promise<Verified> {
@@ -78,7 +77,7 @@ export function verifierOf(
         ? factsOf(policies[0], all[0]?.jwks !== undefined)
         : { issuers: policies.map((policy, index) => factsOf(policy, all[index]?.jwks !== undefined)) },
     recognises: ({ scheme, value }: Credential) =>
-      (scheme === 'bearer' || scheme === 'dpop') && JWT_SHAPED.test(value),
+      (scheme === 'bearer' || scheme === 'dpop') && isJwtShaped(value),
     verify,
     warmUp: async () => {
       await Promise.all(verifiers.map(({ keySet }) => keySet.warmUp()))
@@ -93,6 +92,11 @@ export function verifierOf(
       await Promise.resolve()
     },
   })
+}
+
+/** A stack or a number that ends while a token is judged: nobody but the token's sender brought that about. */
+function asTokenFault(cause: unknown): never {
+  throw cause instanceof RangeError ? refusal('token_malformed', undefined, cause) : cause
 }
 
 function factsOf(policy: JwtPolicy, areKeysInline: boolean): Readonly<Record<string, unknown>> {

@@ -38,7 +38,10 @@ export interface Verifier {
   readonly challenge: string
   /** Set-up facts for the posture report. Never a secret. */
   readonly facts: Readonly<Record<string, unknown>>
-  /** Lower-case name of a header, other than Authorization, that its credentials come in. */
+  /**
+   * Lower-case name of a header, other than Authorization, that its credentials come in; no scheme may be called so. A
+   * verifier with one reads nothing of the Authorization field.
+   */
   readonly header?: string
   /** By form alone, at once, and without an opinion on whether it is any good. */
   recognises(credential: Credential): boolean

@@ -59,6 +59,10 @@ afterEach(() => {
   releaseClocks()
 })
 
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2))
+}
+
 function json(document: unknown, status = 200, type = 'application/json'): RequestListener {
   return (_req, res) => {
     end(res, JSON.stringify(document), status, type)
@@ -139,7 +143,7 @@ describe('set-up', () => {
     const recognised = ['abc', 'a.b', 'a.b.c.d', 'a~.b.c', signer().token(), 'a.b.c.d.e'].map((value) =>
       verifier.recognises({ scheme: 'bearer', value }),
     )
-    expect(recognised).toEqual([true, true, true, true, false, false])
+    expect(recognised).toEqual([true, true, true, false, false, false])
     expect(verifier.recognises({ scheme: 'x-api-key', value: 'abc' })).toBe(false)
   })
 })
@@ -228,7 +232,7 @@ describe('attacks', () => {
     await expect(use(verifying())).resolves.toBe(`401 ${reason}`)
   })
 
-  it.each<[string, RequestListener]>([
+  const nonsense: [string, RequestListener][] = [
     ['active in text', active({ active: 'true' })],
     ['active as 1', active({ active: 1 })],
     ['no active', active({ active: undefined })],
@@ -243,15 +247,34 @@ describe('attacks', () => {
     ['another media type', json(description(), 200, 'text/html')],
     ['a JWT', json(description(), 200, 'application/token-introspection+jwt')],
     ['201', json(description(), 201)],
+    ['more than 64 KiB', active({ padding: 'x'.repeat(70_000) })],
+    ['403', json({}, 403)],
+    ['404', json({}, 404)],
+  ]
+  it.each(nonsense)('%s is 503 with an event, and says nothing of other tokens', async (_name, answer) => {
+    reply = answer
+    const auth = verifying()
+    for (let index = 0; index < 3; index += 1)
+      await expect(use(auth, `token-${index}`)).resolves.toBe('503 introspection_unavailable')
+    expect(events.filter((event) => event === 'introspection_unavailable')).toHaveLength(1)
+    // Nor is the random token answered.
+    await until(() => auth.health().status === 'degraded')
+    reply = active()
+    await expect(use(auth)).resolves.toBe('200')
+    expect(events.at(-1)).toBe('introspection_back')
+    expect(auth.health().status).toBe('ok')
+  })
+
+  it.each<[string, RequestListener]>([
     [
       'a redirect',
       (_req, res) => {
         res.writeHead(307, { location: server.url }).end()
       },
     ],
-    ['more than 64 KiB', active({ padding: 'x'.repeat(70_000) })],
     ['401', json({ error: 'invalid_client' }, 401)],
     ['400 of our client', json({ error: 'invalid_client' }, 400)],
+    ['403 of our client', json({ error: 'unauthorized_client' }, 403)],
     ['429', json({}, 429)],
     ['500', json(description(), 500)],
     [
@@ -260,20 +283,28 @@ describe('attacks', () => {
         req.socket.destroy()
       },
     ],
-  ])('%s is 503 with an event, and after three nobody is asked', async (_name, answer) => {
+    [
+      'a download that breaks',
+      (req, res) => {
+        res.writeHead(200, { 'content-type': 'application/json' }).write('{', () => req.socket.destroy())
+      },
+    ],
+  ])('%s, also to a random token, is an outage: nobody is asked', async (_name, answer) => {
     reply = answer
     const auth = verifying()
-    for (let index = 0; index < 6; index += 1)
+    for (let index = 0; index < 3; index += 1)
       await expect(use(auth, `token-${index}`)).resolves.toBe('503 introspection_unavailable')
-    expect(asked).toHaveLength(3)
+    await until(() => auth.health().status === 'down')
+    for (let index = 3; index < 6; index += 1)
+      await expect(use(auth, `token-${index}`)).resolves.toBe('503 introspection_unavailable')
+    expect(asked).toHaveLength(4)
     expect(events.filter((event) => event === 'introspection_unavailable')).toHaveLength(1)
-    expect(auth.health().status).toBe('down')
     forward(1001)
     expect(auth.health().status).toBe('degraded')
-    await use(auth, 'probe')
+    await use(auth, 'not-asked-about')
     forward(1001)
     await use(auth, 'too soon')
-    expect(asked).toHaveLength(4)
+    expect(asked).toHaveLength(5)
     reply = active()
     forward(1001)
     await expect(use(auth)).resolves.toBe('200')
@@ -382,13 +413,13 @@ describe('what is remembered', () => {
   })
 
   it('never past the end of the token', async () => {
-    reply = active({ exp: nowSeconds() + 4 })
+    reply = active({ exp: nowSeconds() + 5 })
     const auth = verifying({ cache: { maxSeconds: 60 } })
     await expect(use(auth)).resolves.toBe('200')
     reply = json({ active: false })
     forward(3500)
     await expect(use(auth)).resolves.toBe('200')
-    forward(1000)
+    forward(1600)
     await expect(use(auth)).resolves.toBe('401 token_inactive')
   })
 

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { shownCertificate } from '../../core/client-certificate.js'
 import type { RequestContext } from '../../core/context.js'
 import { refusal } from '../refusal.js'
-import type { Credential } from '../verifier.js'
+import type { Credential, Verifier } from '../verifier.js'
 import type { Settings } from './settings.js'
 
 /** What stands for a client certificate, which comes in no header. No header can say this: their values are never empty. */
@@ -63,6 +63,12 @@ export function countLines(rawHeaders: readonly string[], name: string): number 
   return count
 }
 
+/** Schemes of the Authorization field, in lower case. The challenge of a verifier with a header of its own is none. */
+export function authorizationSchemes(verifiers: readonly Verifier[]): Set<string> {
+  const speaking = verifiers.filter(({ header }) => header === undefined)
+  return new Set(speaking.map(({ challenge }) => challenge.split(' ', 1)[0]?.toLowerCase() ?? ''))
+}
+
 type CredentialReader = (req: IncomingMessage, context: RequestContext) => readonly Credential[]
 
 /**
@@ -71,7 +77,7 @@ type CredentialReader = (req: IncomingMessage, context: RequestContext) => reado
  */
 export function credentialReader({ verifiers, dpop, maxTokenLength }: Settings): CredentialReader {
   const headers = [...new Set(verifiers.flatMap(({ header }) => header ?? []))]
-  const schemes = new Set(verifiers.map(({ challenge }) => challenge.split(' ', 1)[0]?.toLowerCase() ?? ''))
+  const schemes = authorizationSchemes(verifiers)
   if (dpop !== undefined) schemes.add('dpop')
   const readsCertificates = verifiers.some((verifier) => verifier.recognises(CERTIFICATE))
 

@@ -24,8 +24,8 @@ export interface CommonOptions {
   /** Asked about every accepted credential, remembered or not: what `revocation()` makes. @default nobody */
   readonly revocation?: RevocationList
   /**
-   * An API key beside a token: refused with 400; or both may come and both must pass; or both must come. The principal
-   * is the token's then. @default 'refused'
+   * An API key in a header of its own beside a token: refused with 400; or both may come and both must pass; or both must
+   * come. The principal is the token's then. Any other two credentials are 400. @default 'refused'
    */
   readonly combine?: 'refused' | 'accepted' | 'required'
   /** Address of this service's protected resource metadata (RFC 9728), told in every challenge. */
@@ -41,6 +41,8 @@ export interface AuthenticateOptions<S extends StandardSchema | undefined = unde
 /** The long form: any kinds of credential. The first verifier that recognises one decides about it. */
 export interface AuthenticateWithVerifiers extends CommonOptions {
   readonly verifiers: readonly Verifier[]
+  /** Belongs into `jwtVerifier`. */
+  readonly issuer?: never
 }
 
 /** The type of a principal's claims, as the schema given to `claims` says. */

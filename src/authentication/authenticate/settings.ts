@@ -21,6 +21,7 @@ import { verifierOf } from '../jwt-verifier.js'
 import { JWT_ALIASES, JWT_RULES } from '../jwt-verifier/policy.js'
 import type { RevocationList } from '../revocation.js'
 import type { Verifier } from '../verifier.js'
+import { authorizationSchemes } from './credentials.js'
 import type { AuthenticateOptions, AuthenticateWithVerifiers, CommonOptions } from './options.js'
 
 const ME = 'authenticate'
@@ -46,6 +47,19 @@ const verifierRule: OptionRule = {
     return typeof kind === 'string' && typeof recognises === 'function' && typeof verify === 'function'
   },
 }
+
+/** Headers that others read, and names that credentials from elsewhere go by. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'set-cookie',
+  'host',
+  'dpop',
+  'bearer',
+  'basic',
+  'certificate',
+])
 
 const COMMON_RULES: Readonly<Record<keyof CommonOptions | 'mode', OptionRule>> = {
   name: ruleName,
@@ -113,7 +127,23 @@ function verifiersOf(options: AuthenticateOptions | AuthenticateWithVerifiers): 
       'a list with one jwtVerifier([...]) of all issuers: a second is never asked',
       given,
     )
+  checkHeaders(list)
   return list
+}
+
+/** A header that is called as a scheme is would bring credentials that look as if they came in the Authorization field. */
+function checkHeaders(list: readonly Verifier[]): void {
+  const schemes = authorizationSchemes(list)
+  for (const { header } of list) {
+    if (header === undefined) continue
+    if (!/^[a-z][a-z\d_-]*$/.test(header) || RESERVED.has(header) || schemes.has(header))
+      throw misuse(
+        ME,
+        'verifiers',
+        'verifiers whose header is in lower case, and neither a scheme nor read by somebody else',
+        header,
+      )
+  }
 }
 
 /** What the posture shows. One verifier's facts stand by themselves; several are listed. */

@@ -7,9 +7,6 @@ import type { Credentials } from './client-authentication.js'
 /** An answer describes one token. */
 const MAX_BYTES = 64 * 1024
 
-// What a server that is well may say of one token.
-const ABOUT_THE_REQUEST: ReadonlySet<number> = new Set([400, 413, 422])
-
 /** A request to the endpoint that brought no answer about the token. */
 export class EndpointFault extends Error {
   /** Whether the server itself is at fault, or only what it thinks of this one request. */
@@ -47,11 +44,22 @@ export async function askEndpoint(
   if (response.status !== 200) throw await faultOf(response, url)
   if (!isJson(response)) {
     await response.body?.cancel()
-    throw new EndpointFault(`${url} answered no application/json`, true)
+    throw new EndpointFault(`${url} answered no application/json`, false)
   }
-  const answer = await readJson(response, url, MAX_BYTES)
-  if (!isAnswer(answer)) throw new EndpointFault(`${url} answered no boolean "active"`, true)
+  const answer = await readBody(response, url)
+  if (!isAnswer(answer)) throw new EndpointFault(`${url} answered no boolean "active"`, false)
   return answer
+}
+
+/** A connection that breaks is an outage; too much, and what is no JSON, is what the server thinks of this token. */
+async function readBody(response: Response, url: string): Promise<unknown> {
+  try {
+    return await readJson(response, url, MAX_BYTES)
+  } catch (cause) {
+    // What breaks or aborts a download has a name of its own.
+    const isAboutBody = cause instanceof Error && cause.name === 'Error'
+    throw isAboutBody ? new EndpointFault(cause.message, false) : cause
+  }
 }
 
 /** RFC 7662 section 2.2: `active` is there, and `true` or `false`; not 1, and not the word. */
@@ -60,16 +68,19 @@ function isAnswer(answer: unknown): answer is Readonly<Record<string, unknown>> 
   return typeof (answer as { active: unknown }).active === 'boolean'
 }
 
-/** A token that a server chokes on must not count as an outage: whoever sent three of them would shut everybody out. */
 async function faultOf(response: Response, url: string): Promise<Error> {
   const { status } = response
   const error = await errorCodeOf(response, url)
   // RFC 7009 section 2.2.1, used for introspection too: some servers answer so to every JWT.
   if (error === 'unsupported_token_type') return refusal('token_inactive', { server: error })
   const said = error === undefined ? '' : ` ${neutralise(error, 64)}`
-  const isOutage =
-    !ABOUT_THE_REQUEST.has(status) || error === 'invalid_client' || error === 'unauthorized_client'
-  return new EndpointFault(`${url} answered ${status}${said}`, isOutage)
+  return new EndpointFault(`${url} answered ${status}${said}`, isOutage(status, error))
+}
+
+/** Whether any other token would have been answered so. A 403 may be a firewall's word about this one. */
+function isOutage(status: number, error: string | undefined): boolean {
+  if (error === 'invalid_client' || error === 'unauthorized_client') return true
+  return status >= 500 || (status >= 300 && status < 400) || status === 401 || status === 429
 }
 
 async function errorCodeOf(response: Response, url: string): Promise<string | undefined> {

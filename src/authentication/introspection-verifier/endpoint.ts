@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { monotonicMs } from '../../core/clock.js'
 import { publishEvent } from '../../core/events.js'
 import type { Health } from '../../core/lifecycle.js'
@@ -7,6 +8,8 @@ import { discover, messageOf } from '../key-set/discovery.js'
 import { askEndpoint, EndpointFault } from './ask-endpoint.js'
 import type { ClientAuthentication, Credentials } from './client-authentication.js'
 import { Turns } from './turns.js'
+
+type Json = Readonly<Record<string, unknown>>
 
 export interface EndpointPolicy {
   readonly issuer: string
@@ -18,14 +21,17 @@ export interface EndpointPolicy {
   readonly maxWaiting: number
 }
 
-const FAILURES = 3
+const UNANSWERED = 3
 const FIRST_BACKOFF_MS = 1000
 const MAX_BACKOFF_MS = 30_000
 const EVENT_INTERVAL_MS = 1000
 
 /**
- * The introspection endpoint of an authorization server. So many requests at a time, so many that wait; after three
- * failures in a row one probe after 1, 2, 4 ... 30 seconds, and everything else is refused untried.
+ * The introspection endpoint of an authorization server. So many requests at a time, so many that wait.
+ *
+ * Callers choose what is asked about, so that nothing about their tokens says that the server is out: after three tokens
+ * in a row without an answer it is asked about a random one that is nobody's. Where that has none either, everything is
+ * refused untried for 1, 2, 4 ... 30 seconds, and then another random one decides.
  */
 export class IntrospectionEndpoint {
   readonly #policy: EndpointPolicy
@@ -36,6 +42,10 @@ export class IntrospectionEndpoint {
   #url: string | undefined
   #discovering: Promise<string> | undefined
   #lastProblem = ''
+  /** Names of the tokens that had no answer since the last answer. */
+  readonly #unanswered = new Set<string>()
+  #answers = 0
+  #isExamining = false
   #isFailing = false
   #toldMs = -Infinity
 
@@ -45,7 +55,7 @@ export class IntrospectionEndpoint {
     this.#turns = new Turns(policy.maxConcurrent, policy.maxWaiting, policy.timeoutMs)
     const backoffMs = (): number => this.#backoffMs
     this.#breaker = new CircuitBreaker({
-      failures: FAILURES,
+      failures: 1,
       get coolDownMs() {
         return backoffMs()
       },
@@ -56,8 +66,8 @@ export class IntrospectionEndpoint {
   }
 
   /** The server's own answer about a token. Rejects with 503 where it cannot be had, with 401 where the server has no such tokens. */
-  async ask(token: string): Promise<Readonly<Record<string, unknown>>> {
-    const answer = await this.#turns.run(() => this.#askNow(token))
+  async ask(name: string, token: string): Promise<Json> {
+    const answer = await this.#turns.run(() => this.#askNow(name, token))
     if (answer === undefined) throw this.#unavailable('too many tokens are waiting to be asked about')
     return answer
   }
@@ -78,12 +88,12 @@ export class IntrospectionEndpoint {
     return { name: 'introspection', status, detail: `introspection at ${this.#policy.issuer}${problem}` }
   }
 
-  async #askNow(token: string): Promise<Readonly<Record<string, unknown>>> {
+  async #askNow(name: string, token: string): Promise<Json> {
     if (!this.#breaker.tryAcquire()) throw this.#unavailable(this.#lastProblem)
+    if (this.#breaker.state === 'half-open' && !(await this.#isAnswering()))
+      throw this.#unavailable(this.#lastProblem)
     try {
-      const signal = AbortSignal.timeout(this.#policy.timeoutMs)
-      const url = await this.#address(signal)
-      const answer = await askEndpoint(url, token, await this.#credentials(signal), signal)
+      const answer = await this.#request(token)
       this.#succeed()
       return answer
     } catch (cause) {
@@ -91,8 +101,50 @@ export class IntrospectionEndpoint {
         this.#succeed()
         throw cause
       }
-      throw this.#failed(cause)
+      this.#doubt(name, cause)
+      throw this.#unavailable(messageOf(cause), cause)
     }
+  }
+
+  async #request(token: string): Promise<Json> {
+    const signal = AbortSignal.timeout(this.#policy.timeoutMs)
+    const url = await this.#address(signal)
+    return askEndpoint(url, token, await this.#credentials(signal), signal)
+  }
+
+  /** One token that is sent again and again is one. */
+  #doubt(name: string, cause: unknown): void {
+    this.#tell(messageOf(cause))
+    this.#unanswered.add(name)
+    if (this.#unanswered.size < UNANSWERED) return
+    this.#unanswered.clear()
+    if (this.#breaker.state === 'closed' && !this.#isExamining) void this.#isAnswering()
+  }
+
+  /** Asks about a token that no caller chose. What the server says of that, it would say of any. */
+  async #isAnswering(): Promise<boolean> {
+    const before = this.#answers
+    this.#isExamining = true
+    try {
+      await this.#request(randomBytes(32).toString('base64url'))
+    } catch (cause) {
+      if (!isSecurityProblem(cause) && before === this.#answers) return this.#fail(cause)
+    } finally {
+      this.#isExamining = false
+    }
+    this.#succeed()
+    return true
+  }
+
+  #fail(cause: unknown): boolean {
+    this.#tell(messageOf(cause))
+    this.#isFailing = true
+    // The address may have moved: the next request asks the metadata again.
+    this.#url = this.#policy.endpoint
+    const isOutage = !(cause instanceof EndpointFault) || cause.isOutage
+    if (isOutage) this.#breaker.failed()
+    else this.#breaker.succeeded()
+    return !isOutage
   }
 
   /** What a source of secrets says when it fails may hold one. */
@@ -109,20 +161,9 @@ export class IntrospectionEndpoint {
     }
   }
 
-  #failed(cause: unknown): SecurityProblem {
-    const problem = messageOf(cause)
-    this.#tell(problem)
-    if (cause instanceof EndpointFault && !cause.isOutage) this.#breaker.succeeded()
-    else {
-      this.#isFailing = true
-      // The address may have moved: the next request asks the metadata again.
-      this.#url = this.#policy.endpoint
-      this.#breaker.failed()
-    }
-    return this.#unavailable(problem, cause)
-  }
-
   #succeed(): void {
+    this.#answers += 1
+    this.#unanswered.clear()
     this.#breaker.succeeded()
     if (this.#isFailing) publishEvent('info', 'introspection_back', { issuer: this.#policy.issuer })
     this.#isFailing = false

@@ -116,7 +116,7 @@ export function settingsOf(options: IntrospectionVerifierOptions): Introspection
       maxTokenAge: undefined,
       maxTokenLifetime: undefined,
       requiredClaims: [...requiredClaims],
-      buildPrincipal: principalBuilder(options.principal ?? {}),
+      buildPrincipal: principalBuilder(options.principal ?? {}, 'introspection'),
       withoutSubject: options.withoutSubject ?? 'refused',
     }),
     cache: cacheOf(options.cache),

@@ -1,5 +1,6 @@
-import { createPrincipal, type Principal } from '../../core/principal.js'
+import type { Principal } from '../../core/principal.js'
 import { isSecurityProblem } from '../../core/problem.js'
+import { nestsDeeper, MAX_DEPTH } from '../jwt-verifier/compact.js'
 import { neutralise } from '../../core/text.js'
 import { readConfirmation, type Confirmation } from '../binding/confirmation.js'
 import {
@@ -41,6 +42,7 @@ const NOT_FOR_ACCESS: ReadonlySet<string> = new Set(['refresh', 'offline', 'id',
  */
 export function readAnswer(answer: Json, policy: AnswerPolicy): Described {
   if (answer['active'] !== true) throw refusal('token_inactive')
+  if (nestsDeeper(answer, MAX_DEPTH)) throw refusal('claim_invalid')
   if (Object.hasOwn(answer, 'iss') && answer['iss'] !== policy.issuer)
     throw issuerMismatch([policy.issuer], answer['iss'])
   const claims: Json = { ...answer, ...subjectOf(answer, policy), iss: policy.issuer }
@@ -76,11 +78,12 @@ function tokenTypeOf(claims: Json): string | undefined {
   return neutralise(type.toLowerCase(), 64)
 }
 
-/** The builder writes what a JWT says; this was asked for. What cannot be built of an answer is the token's fault. */
+/** What cannot be built of an answer is the token's fault. */
 function principalOf(claims: Json, { buildPrincipal }: AnswerPolicy): Principal {
   try {
-    return createPrincipal({ ...buildPrincipal(claims, claims), authenticatedBy: 'introspection' })
+    return buildPrincipal(claims, claims)
   } catch (cause) {
+    if (cause instanceof RangeError) throw refusal('token_malformed', undefined, cause)
     throw isSecurityProblem(cause) && cause.reason === 'guard_fault'
       ? refusal('claim_invalid', cause.evidence)
       : cause

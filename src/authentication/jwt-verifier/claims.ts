@@ -64,7 +64,11 @@ function isIdOrLogoutToken(payload: Json): boolean {
 
 /** What a refused token says of itself: a label for whoever reads the record, worth no more than its sender's word. */
 function claimed(value: unknown): string {
-  if (Array.isArray(value)) return value.slice(0, 5).map(claimed).join(' ')
+  if (Array.isArray(value)) return value.slice(0, 5).map(claimedText).join(' ')
+  return claimedText(value)
+}
+
+function claimedText(value: unknown): string {
   return typeof value === 'string' ? neutralise(value, 128) : typeof value
 }
 

@@ -1,15 +1,33 @@
 import { refusal } from '../refusal.js'
 
+// Two dots, or the four of an encrypted token; whatever else it holds.
+const SHAPED = /^[^.]+\.[^.]*\.[^.]*(?:\.[^.]*\.[^.]*)?$/
+
+/** How many objects and arrays may stand inside each other: more than any token means, and far less than a stack holds. */
+export const MAX_DEPTH = 64
+
 const COMPACT = /^[\w-]+\.[\w-]*\.[\w-]+$/
 
 // The last character of a segment whose length is 2 or 3 modulo 4 has 4 or 2 bits that carry nothing: they must be zero.
 const CANONICAL_END: Readonly<Record<number, string>> = { 2: 'AQgw', 3: 'AEIMQUYcgkosw048' }
 
+type Json = Readonly<Record<string, unknown>>
+
 /** A compact JWS taken apart, and **not verified**. */
 export interface CompactToken {
-  readonly header: Readonly<Record<string, unknown>>
+  readonly header: Json
   /** The payload as text, decoded. */
   readonly payload: string
+}
+
+/**
+ * Whether somebody might read a text as a JWT, well formed or not: a text that is refused as one here must not be shown to
+ * a server that drops padding, takes another alphabet, or looks at the first three parts alone.
+ */
+export function isJwtShaped(token: string): boolean {
+  if (SHAPED.test(token)) return true
+  const [header = '', , signature] = token.split('.', 3)
+  return signature !== undefined && isJsonObject(decoded(header))
 }
 
 /**
@@ -40,16 +58,34 @@ export function readCompact(token: string): CompactToken {
   return { header: jsonObject(decoded(header)), payload: decoded(payload) }
 }
 
-/** The JSON object in a text. */
-export function jsonObject(text: string): Readonly<Record<string, unknown>> {
+/** The JSON object in a text, of at most `MAX_DEPTH` levels: what looks at it may call itself. */
+export function jsonObject(text: string): Json {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (cause) {
     throw refusal('token_malformed', undefined, cause)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal('token_malformed')
-  return value as Readonly<Record<string, unknown>>
+  if (!isObject(value) || nestsDeeper(value, MAX_DEPTH)) throw refusal('token_malformed')
+  return value
+}
+
+/** Whether objects and arrays stand inside each other in more than so many levels. It goes no deeper than that itself. */
+export function nestsDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((each) => nestsDeeper(each, levels - 1))
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return isObject(JSON.parse(text))
+  } catch {
+    return false
+  }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function decoded(segment: string): string {

@@ -117,7 +117,7 @@ export function policyOf(me: string, options: JwtVerifierOptions<StandardSchema>
     requiredClaims: fixed(options.requiredClaims ?? []),
     algorithms: fixed(options.algorithms ?? ALGORITHMS),
     keySet: keySetOf(me, options),
-    buildPrincipal: principalBuilder(options.principal ?? {}),
+    buildPrincipal: principalBuilder(options.principal ?? {}, 'jwt'),
     claimsSchema: options.claims,
     memory:
       options.verifiedTokens === false

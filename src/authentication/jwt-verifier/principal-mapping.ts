@@ -19,7 +19,10 @@ export interface PrincipalMapping {
 export type PrincipalBuilder = (payload: Json, claims: unknown) => Principal
 
 /** Turns a mapping into one function, once. */
-export function principalBuilder(mapping: PrincipalMapping): PrincipalBuilder {
+export function principalBuilder(
+  mapping: PrincipalMapping,
+  authenticatedBy: 'jwt' | 'introspection',
+): PrincipalBuilder {
   const scopesOf = reader(mapping.scopes, ['scope', 'scp'])
   const rolesOf = reader(mapping.roles, ['roles'])
   const typeOf = mapping.type ?? detectType
@@ -41,7 +44,7 @@ export function principalBuilder(mapping: PrincipalMapping): PrincipalBuilder {
       scopes: scopesOf(payload),
       roles: rolesOf(payload),
       claims,
-      authenticatedBy: 'jwt',
+      authenticatedBy,
       credentialId: textClaim(payload, 'jti'),
       expiresAt: payload['exp'] as number,
       binding: payload['cnf'],

@@ -1,6 +1,7 @@
 import { monotonicMs } from '../../../core/clock.js'
 import { publishEvent } from '../../../core/events.js'
 import { SecurityProblem } from '../../../core/problem.js'
+import { LongestWindow } from './longest-window.js'
 import type { ProofUse } from './replays.js'
 
 export interface ReplayBounds {
@@ -23,6 +24,8 @@ interface KeyHolder {
  * Time is monotonic: a wall clock that is put back does not make a forgotten proof young again.
  */
 export class MemoryReplays {
+  /** Of all who remember proofs here. */
+  readonly window = new LongestWindow()
   readonly #holders = new Map<string, KeyHolder>()
   readonly #keys = new Map<string, KeyHolder>()
   /** Names by the second in which they may be forgotten. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { processRegistry } from '../../../core/process-registry.js'
 import type { SharedStore } from '../../../core/ports.js'
 import { command } from '../../../stores/redis/command.js'
+import type { LongestWindow } from './longest-window.js'
 import type { ProofUse, ReplayPort } from './replays.js'
 
 /**
@@ -12,17 +13,18 @@ import type { ProofUse, ReplayPort } from './replays.js'
  */
 export class RedisReplays implements ReplayPort {
   readonly #store: SharedStore
-  readonly #keepSeconds: string
+  readonly #window: LongestWindow
 
-  constructor(store: SharedStore, keepSeconds: number) {
+  /** `window`: of all in this process who remember proofs there. What other processes accept is not known here. */
+  constructor(store: SharedStore, window: LongestWindow) {
     this.#store = store
-    this.#keepSeconds = String(keepSeconds)
+    this.#window = window
   }
 
   async use({ name, request }: ProofUse): Promise<boolean> {
     const key = `${this.#store.prefix}:dpop:${name}`
     const user = nameOfRequest(request)
-    const put = await command(this.#store, 'SET', key, user, 'NX', 'EX', this.#keepSeconds)
+    const put = await command(this.#store, 'SET', key, user, 'NX', 'EX', String(this.#window.keepSeconds))
     if (String(put) === 'OK') return true
     return String(await command(this.#store, 'GET', key)) === user
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { processRegistry } from '../../../core/process-registry.js'
 import type { MemoryStore, Store } from '../../../core/ports.js'
+import { LongestWindow, type ProofWindow } from './longest-window.js'
 import { MemoryReplays } from './memory-replays.js'
 import { RedisReplays } from './redis-replays.js'
 
@@ -23,24 +24,30 @@ export interface ReplayPort {
   use(use: ProofUse): boolean | Promise<boolean>
 }
 
-interface ReplayPolicy {
+interface ReplayPolicy extends ProofWindow {
   readonly store: Store | undefined
-  readonly proofMaxAgeSeconds: number
-  readonly clockToleranceSeconds: number
   readonly maxProofs: number
   readonly maxProofsPerKey: number
 }
 
 const byStore = new WeakMap<MemoryStore, MemoryReplays>()
 
-/** Without a store all of this process share one memory: a proof that was used with one middleware is used with all. */
+/**
+ * What is used is kept for the longest window of all that remember proofs in the same place.
+ *
+ * Without a store all of this process share one memory: a proof that was used with one middleware is used with all.
+ */
 export function replaysOf({ store, maxProofs, maxProofsPerKey, ...policy }: ReplayPolicy): ReplayPort {
-  // A proof from as far in the future as the tolerance allows is good for this long from now.
-  const keepSeconds = policy.proofMaxAgeSeconds + 2 * policy.clockToleranceSeconds + 1
-  if (store?.kind === 'redis') return new RedisReplays(store, keepSeconds)
+  if (store?.kind === 'redis') {
+    const window = windowOf(store.prefix)
+    window.widen(policy)
+    return new RedisReplays(store, window)
+  }
   const memory = store === undefined ? memoryOfProcess() : memoryOf(store)
-  const bounds = { keepSeconds, maxProofs, maxProofsPerKey }
-  return { use: (use) => memory.use(use, bounds) }
+  memory.window.widen(policy)
+  return {
+    use: (use) => memory.use(use, { keepSeconds: memory.window.keepSeconds, maxProofs, maxProofsPerKey }),
+  }
 }
 
 /**
@@ -56,6 +63,14 @@ function memoryOfProcess(): MemoryReplays {
   const memory = registry.get('') ?? new MemoryReplays()
   registry.set('', memory)
   return memory
+}
+
+/** Whichever clients they ask through: keys of one prefix. */
+function windowOf(prefix: string): LongestWindow {
+  const registry = processRegistry<LongestWindow>('dpop-windows')
+  const window = registry.get(prefix) ?? new LongestWindow()
+  registry.set(prefix, window)
+  return window
 }
 
 function memoryOf(store: MemoryStore): MemoryReplays {
