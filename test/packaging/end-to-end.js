@@ -86,6 +86,7 @@ export async function endToEnd(library, { localIssuer }, express) {
     await revoked.revokeSubject({ issuer: local.issuer, subject: 'user-1' })
     assert.equal((await answer('/orders/7', { body: good, token: writer })).status, 401)
     await gateways(tried, express)
+    await traffic(tried, express)
 
     const written = JSON.stringify(records)
     for (const reason of ['signature_invalid', 'scope_missing', 'schema_mismatch', 'limit_exceeded'])
@@ -224,7 +225,12 @@ async function gateways(library, express) {
   const assertions = [
     library.googleIap({ audience: '/projects/1/apps/orders' }),
     library.cloudflareAccess({ team: 'acme', audience: 'orders', reason: 'nobody else reaches this port' }),
-    library.awsAlbOidc({ region: 'eu-west-1', loadBalancerArn: 'arn:aws:elb:1', clientId: 'orders' }),
+    library.awsAlbOidc({
+      region: 'eu-west-1',
+      loadBalancerArn:
+        'arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/orders/50dc6c495c0c9188',
+      clientId: 'orders',
+    }),
     library.gatewayAssertion({ header: 'x-gateway', issuer: 'edge', secrets: [value] }),
   ]
   const profiles = [nginx, apache, awsAlb, caddy, cloudfront, envoy, haproxy, rfc9440, traefik].map(
@@ -248,6 +254,47 @@ async function gateways(library, express) {
     server.close()
     server.closeAllConnections()
   }
+}
+
+/** What bounds how much and how often, each once. */
+async function traffic(library, express) {
+  const { concurrencyLimit, idempotency, loadShed, penalise, requestTimeout, signalOf, slowDown } = library
+  const { fromRateLimiterFlexible, memoryStore, principalFrom, secureErrors } = library
+  assert.throws(() => fromRateLimiterFlexible({}), TypeError)
+  const store = memoryStore()
+  let paid = 0
+  const app = express()
+  app.use(loadShed({ maxEventLoopDelayMs: 5000 }), requestTimeout({ timeoutMs: 5000 }))
+  app.use(concurrencyLimit({ name: 'all', limit: 10 }))
+  app.use(slowDown({ name: 'slow', after: 100, windowSeconds: 60, delayMs: 10, by: 'address', store }))
+  app.post(
+    '/login',
+    penalise({ name: 'logins', limit: 2, windowSeconds: 60, by: 'address', store }),
+    (_req, res) => {
+      res.status(401).json({})
+    },
+  )
+  app.use(principalFrom(() => ({ subject: 'ada' }), { name: 'session' }))
+  app.post('/payments', idempotency({ store }), (req, res) => {
+    paid += 1
+    res.status(201).json({ paid, aborted: signalOf(req).aborted })
+  })
+  app.use(secureErrors())
+  const server = createServer(app).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const url = `http://127.0.0.1:${server.address().port}`
+  const post = (path, headers = {}) => fetch(url + path, { method: 'POST', headers })
+  const logins = [await post('/login'), await post('/login'), await post('/login')]
+  assert.deepEqual(
+    logins.map(({ status }) => status),
+    [401, 401, 429],
+  )
+  const key = { 'idempotency-key': '"a-key-of-the-caller"' }
+  const payments = [await post('/payments', key), await post('/payments', key)]
+  for (const payment of payments) assert.deepEqual(await payment.json(), { paid: 1, aborted: false })
+  assert.equal((await post('/payments')).status, 400)
+  server.close()
+  server.closeAllConnections()
 }
 
 /** Notes which exports are used, so that a new one is not forgotten here. */
