@@ -31,7 +31,14 @@ export default {
       // These never touch Express; once is enough.
       testPathIgnorePatterns: [
         '/node_modules/',
-        '<rootDir>/test/(api|docs|core/options|cli/(arguments|loading)|posture/(render|lock|findings|html|baseline|checklist|truth-foreign)|authorization/policy|types|vectors|packaging|example|browser)',
+        '<rootDir>/test/(api|docs|core/options|types|vectors|packaging|example|browser)',
+        '<rootDir>/test/cli/(abuse|arguments|key|loading)',
+        '<rootDir>/test/posture/(render|lock|findings|html|baseline|checklist|truth-foreign)',
+        '<rootDir>/test/authorization/policy',
+        '<rootDir>/test/authentication/(api-key-text|api-key-stores|certificate-verifier|dpop-fuzz|authorization-fuzz|key-set|introspection-real)',
+        '<rootDir>/test/transport/(formats|gateway-fuzz|gateway-captures)',
+        '<rootDir>/test/stores/(limiter|redis-cluster|redis-command|circuit-breaker)',
+        '<rootDir>/test/traffic/(idempotency-parts|rate-limit-processes|recipes)',
       ],
     },
     {
