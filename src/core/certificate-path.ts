@@ -69,8 +69,11 @@ export function certificatePath(
   return isForClients(certificate) ? wayTo(certificate) : undefined
 }
 
-/** A certificate without an extended key usage is good for anything (RFC 5280 section 4.2.1.12). */
-function isForClients({ keyUsage }: X509Certificate): boolean {
+/**
+ * Whether a certificate is for TLS clients, by its own word: so is one for any purpose, and one without an extended key
+ * usage (RFC 5280 section 4.2.1.12).
+ */
+export function isForClients({ keyUsage }: X509Certificate): boolean {
   // Node.js calls the extended key usage so; `undefined` where there is none.
   const purposes = keyUsage as readonly string[] | undefined
   return purposes === undefined || purposes.some((purpose) => FOR_CLIENTS.has(purpose))

@@ -52,6 +52,8 @@ interface Way {
 
 /** Layers that go by the client, or by what a gateway says of it. */
 const TOO_LATE: ReadonlySet<string> = new Set(['authentication', 'authorization', 'traffic'])
+/** Limits of this process, for whoever calls. Not `concurrencyLimit` with `by`: its decision does not tell which it was. */
+const FOR_ANYBODY: ReadonlySet<string> = new Set(['loadShed', 'requestTimeout', 'concurrencyLimit'])
 /** Not a gateway's, but a proxy that removed them would make another request of it. */
 const NEEDED: ReadonlySet<string> = new Set(['host', 'authorization'])
 
@@ -63,11 +65,14 @@ const NEEDED: ReadonlySet<string> = new Set(['host', 'authorization'])
  * The caller's address, protocol, host and certificate are then in `contextOf(req).client`, and all but the certificate
  * also in `X-Forwarded-For`, `-Proto` and `-Host`, one line and one value each, as `trust proxy` set to 1 reads them.
  *
+ * Only `loadShed`, `requestTimeout` and a `concurrencyLimit` without `by` may stand before it.
+ *
  * Answers 403 `hop_unproven`; 400 where a hop's header stands twice, is malformed, or is named in `Connection`; 500
  * where something that goes by the client ran before, or another `gateway`. A request that it refused once is refused by
  * it again, whoever passes it on.
  *
- * **Not checked:** that the gateway is configured as its profile says. A header that it should overwrite and does not
+ * **Not checked:** that a `concurrencyLimit` before it has no `by`; such a one counts the gateway's address. That the
+ * gateway is configured as its profile says. A header that it should overwrite and does not
  * is the caller's, and looks no different.
  *
  * Throws a `TypeError` for impossible profiles and options, and for `mode: 'report'`.
@@ -185,7 +190,7 @@ export function gateway(profiles: Profile | readonly Profile[], options: Gateway
 }
 
 function checkOrder({ authentication, clientDecidedBy, decisions }: WritableContext): void {
-  const early = decisions.find(({ layer }) => TOO_LATE.has(layer))?.guard
+  const early = decisions.find(({ layer, guard }) => TOO_LATE.has(layer) && !FOR_ANYBODY.has(guard))?.guard
   if (clientDecidedBy !== undefined)
     throw misplaced('a second gateway(): give one of them the list of all hops')
   if (early !== undefined || authentication !== 'not-run')

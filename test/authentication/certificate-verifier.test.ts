@@ -122,6 +122,7 @@ describeWith(program('openssl', 'openssl'), 'certificateVerifier', () => {
       over: { names: ['DNS.1=orders.internal'], days: 0 },
       authority: { names: ['DNS.1=orders.internal'], ca: true },
       forServers: { names: ['DNS.1=orders.internal'], purpose: 'serverAuth' },
+      forAnything: { names: ['DNS.1=orders.internal'], purpose: 'anyExtendedKeyUsage' },
       wildcard: { names: ['DNS.1=*.internal'] },
       wildcardBeside: { names: ['DNS.1=*.internal', 'DNS.2=orders.internal'] },
       child: { names: ['DNS.1=evil.orders.internal', 'DNS.2=orders.internal.evil'] },
@@ -576,6 +577,20 @@ describeWith(program('openssl', 'openssl'), 'certificateVerifier', () => {
     it('the caller’s certificate is the one that was forwarded', async () => {
       const found = await through(provenBy(x509Of('orders')), { authorities: root.cert })
       expect(found.subject).toBe('DNS:orders.internal')
+    })
+
+    it.each([
+      ['an authority', () => ({ authorities: root.cert })],
+      ['the hop’s word alone', () => ({ names: ['DNS:orders.internal'], issuer: 'edge' })],
+    ])('one for any purpose is for clients too, by %s', async (_case, options) => {
+      const found = await through(provenBy(x509Of('forAnything')), options())
+      expect(found.subject).toBe('DNS:orders.internal')
+    })
+
+    it('one for servers is refused by the hop’s word alone', async () => {
+      const options = { names: ['DNS:orders.internal'], issuer: 'edge' }
+      const found = await through(provenBy(x509Of('forServers')), options)
+      expect(found).toMatchObject({ reason: 'certificate_refused', evidence: { problem: 'not for clients' } })
     })
 
     it('the hop’s own certificate is nobody’s', async () => {

@@ -21,8 +21,8 @@ import { nowSeconds, segment, signer, unsigned } from './harness.js'
 
 type Json = Readonly<Record<string, unknown>>
 
-const SECRET = 'a secret of the gateway, 32 bytes or more'
-const OTHER_SECRET = 'another secret of the gateway, just as long'
+const SECRET = 'what the gateway signs with, 32 bytes or more'
+const OTHER_SECRET = 'what it will sign with next, just as long'
 const key = signer('gw-1')
 const stranger = signer('gw-1')
 
@@ -132,7 +132,7 @@ describe('attacks on gatewayAssertion', () => {
     ['nothing', () => '', 'token_malformed'],
     [
       'another secret',
-      () => hs256(claims(), 'not a secret of the gateway, but as long'),
+      () => hs256(claims(), 'not what the gateway signs with, but as long'),
       'signature_invalid',
     ],
     ['no signature', () => unsigned({ alg: 'HS256' }, claims()), 'signature_invalid'],
@@ -211,7 +211,7 @@ describe('attacks on gatewayAssertion', () => {
     await expect(prove(bySecret(), withAssertion(token, 'GET', '/orders/1?y=2'))).resolves.toBeDefined()
   })
 
-  it.each([['short'], [[]], [undefined], [['x'.repeat(31)]], ['x'.repeat(31)]])(
+  it.each([['short'], [[]], [undefined], [['x'.repeat(31)]], ['x'.repeat(31)], ['x'.repeat(32)]])(
     'is a fault, and no proof, where secrets() returns %j',
     async (secrets) => {
       const proof = bySecret({ secrets: () => secrets as never })
@@ -237,6 +237,10 @@ describe('set-up of gatewayAssertion', () => {
     ['two kinds of keys', { ...base, secrets: SECRET, jwksUri: 'https://edge.test/keys' }],
     ['a short secret', { ...base, secrets: 'x'.repeat(31) }],
     ['a short secret among others', { ...base, secrets: [SECRET, 'short'] }],
+    ['a secret of few characters', { ...base, secrets: 'abcdefg'.repeat(6) }],
+    ['a secret of few bytes', { ...base, secrets: Buffer.alloc(32, 7) }],
+    ['what documentation writes there', { ...base, secrets: 'put-32-or-more-random-characters-here' }],
+    ['a secret that is none', { ...base, secrets: 32 }],
     ['no secret', { ...base, secrets: [] }],
     ['eleven secrets', { ...base, secrets: new Array<string>(11).fill(SECRET) }],
     ['algorithms beside secrets', { ...base, secrets: SECRET, algorithms: ['ES256'] }],
@@ -253,6 +257,15 @@ describe('set-up of gatewayAssertion', () => {
     ['an unknown option', { ...base, secrets: SECRET, secret: SECRET }],
   ])('refuses %s', (_what, options) => {
     expect(() => gatewayAssertion(options as never)).toThrow(TypeError)
+  })
+
+  it('says of a refused secret how long it is, and never what', () => {
+    const made = (secrets: unknown) => () => gatewayAssertion({ ...base, secrets } as never)
+    expect(made('q7Xy2')).toThrow('got a text of 5 characters')
+    expect(made([SECRET, Buffer.from('q7Xy2')])).toThrow('got a list of 2: a text of 45 characters, 5 bytes')
+    expect(made('q7Xy2-change-me')).toThrow('with a word in it as placeholders have')
+    for (const attempt of [made('q7Xy2'), made([SECRET, 'q7Xy2']), made('q7Xy2-change-me')])
+      expect(attempt).not.toThrow(/q7|change-me|what the gateway/)
   })
 })
 
@@ -509,6 +522,24 @@ describe('awsAlbOidc', () => {
     forward(30_000)
     await prove(proof, from(padded(header({ kid: randomUUID(), exp: nowSeconds() + 600 }))))
     expect(server.asked).toHaveLength(6)
+  })
+
+  it.each([0, 3_600_001])('keeps the key in use, %d ms old, when others are pushed in', async (ageMs) => {
+    const proof = made()
+    const lasting = { exp: nowSeconds() + 200_000 }
+    const live = padded(header(lasting))
+    await prove(proof, from(live))
+    // Keys of other load balancers of the region, which anybody may have.
+    answer = () => [200, pem]
+    forward(ageMs)
+    for (let count = 1; count <= 25; count += 1) {
+      await prove(proof, from(padded(header({ ...lasting, kid: randomUUID() }))))
+      if (count % 5 !== 0) continue
+      // Nothing may be fetched now.
+      await expect(prove(proof, from(live))).resolves.toMatchObject({ claims: { sub: 'u' } })
+      forward(30_000)
+    }
+    expect(server.asked.length).toBeGreaterThanOrEqual(25)
   })
 
   it.each<[string, readonly [number, string, Record<string, string>?]]>([

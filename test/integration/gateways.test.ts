@@ -1,13 +1,15 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { gatewayAssertion } from '../../src/authentication/gateway-assertion.js'
 import { authenticate } from '../../src/authentication/authenticate.js'
 import type { Guard } from '../../src/core/guard.js'
 import { gateway } from '../../src/transport/gateway.js'
+import type { ProvenBy } from '../../src/transport/gateway/profile.js'
 import { haproxy } from '../../src/transport/gateway/profiles/haproxy.js'
 import { nginx } from '../../src/transport/gateway/profiles/nginx.js'
 import { authority, type Authority, type Credential } from '../authorization/certificates-support.js'
@@ -33,6 +35,9 @@ function documentedAssertion(): string {
   if (found === undefined) throw new Error('no configuration with an assertion in the documentation')
   return found
 }
+
+/** As `openssl rand -base64 32` prints it. */
+const KEY = 'n4Jq0Xw1m6Tz8fQe2KbVr5sYc7Hd9LpAu3Go+MiRxWE='
 
 const FORGED = [
   'X-SSL-Client-Evil: admin',
@@ -68,6 +73,49 @@ const parsed = (received: string): Answer => {
   return { status: Number(received.slice(9, 12)), code: seen?.code, seen: seen ?? ({} as Seen) }
 }
 
+/** What a caller without a certificate sends, if it holds anybody's and knows what the gateway would write. */
+const forgedCertificate = (hop: 'nginx' | 'haproxy', { cert }: Credential): string[] => [
+  ...FORGED,
+  'X-Forwarded-For: 10.0.0.1',
+  'X-Forwarded-Proto: https',
+  `X-SSL-Client-Cert: ${hop === 'nginx' ? forwarded(cert).escaped : forwarded(cert).der}`,
+  `X-SSL-Client-Verify: ${hop === 'nginx' ? 'SUCCESS' : '0'}`,
+  'X-SSL-Client-Used: 1',
+]
+
+/** One application for each path; any other path is that of `/`. */
+const byPath =
+  (apps: Readonly<Record<string, RequestListener>>): RequestListener =>
+  (req, res) => {
+    ;(apps[req.url ?? ''] ?? apps['/'])?.(req, res)
+  }
+
+describe('the documented configurations', () => {
+  const nginxProfile = nginx({ provenBy, clientCertificate: true })
+  const haproxyProfile = haproxy({ provenBy, clientCertificate: true })
+
+  it.each([
+    ['nginx', nginxProfile, () => documented('nginx', {})],
+    ['nginx with a certificate', nginxProfile, () => documented('nginx with a certificate', {})],
+    ['haproxy', haproxyProfile, () => documented('haproxy', {})],
+    ['haproxy with an assertion', haproxyProfile, documentedAssertion],
+  ] as const)('%s: every header that its profile can read is set or deleted', (_mark, profile, text) => {
+    const { certificate, protocol, address } = profile
+    const read = [...(certificate?.headers ?? []), (protocol as { readonly header: string }).header]
+    const written = [...text().matchAll(/(?:proxy_set_header|http-request (?:set|del)-header) +(\S+)/g)].map(
+      ([, name = '']) => name.toLowerCase(),
+    )
+    if (/option forwardfor/.test(text())) written.push('x-forwarded-for')
+    expect(written).toEqual(expect.arrayContaining([...read, address.header]))
+  })
+
+  it('their placeholder is no secret', () => {
+    for (const mark of ['nginx', 'nginx with a certificate', 'haproxy']) documented(mark, { 'CHANGE-ME': '' })
+    const secret = { header: 'x-edge-secret', values: 'CHANGE-ME' }
+    expect(() => gateway(nginx({ provenBy: { secret } }))).toThrow('got a text of 9 characters')
+  })
+})
+
 const [nginxProgram, haproxyProgram] = [program('nginx', 'nginx'), program('haproxy', 'haproxy')]
 
 describeWith(
@@ -81,6 +129,8 @@ describeWith(
     let stranger: Credential
     const running: RunningGateway[] = []
     const servers: Server[] = []
+    /** The documented configurations of HAProxy, in their places. */
+    const alone: string[] = []
     const ports = {
       nginx: 0,
       bare: 0,
@@ -141,22 +191,36 @@ describeWith(
       })
       const app = (guard: Guard) => telling([guard, anonymously])
       ports.node = await listen(
-        createServer(app(gateway(nginx({ provenBy, clientCertificate: true, certificateAuthorities })))),
+        createServer(
+          byPath({
+            '/': app(gateway(nginx({ provenBy, clientCertificate: true, certificateAuthorities }))),
+            '/word': app(gateway(nginx({ provenBy, clientCertificate: true }))),
+            '/without': app(gateway(nginx({ provenBy }))),
+          }),
+        ),
       )
-      const byCertificate = gateway(
-        nginx({
-          provenBy: [{ peerCertificate: { names: ['DNS:edge.internal'] } }, provenBy],
-          clientCertificate: true,
-        }),
-      )
+      const certificate: ProvenBy = { peerCertificate: { names: ['DNS:edge.internal'] } }
+      const both = [certificate, provenBy]
+      const byCertificate = byPath({
+        '/': app(gateway(nginx({ provenBy: both, clientCertificate: true }))),
+        '/without': app(gateway(nginx({ provenBy: both }))),
+        '/alone': app(
+          gateway(nginx({ provenBy: certificate, clientCertificate: true, removes: ['x-edge-secret'] })),
+        ),
+      })
       ports.nodeTls = await listen(
         createTlsServer(
           { ...orders, ca: services.cert, requestCert: true, rejectUnauthorized: false },
-          app(byCertificate),
+          byCertificate,
         ),
       )
       ports.nodeHaproxy = await listen(
-        createServer(app(gateway(haproxy({ provenBy, clientCertificate: true })))),
+        createServer(
+          byPath({
+            '/': app(gateway(haproxy({ provenBy, clientCertificate: true }))),
+            '/without': app(gateway(haproxy({ provenBy }))),
+          }),
+        ),
       )
       const outer = haproxy({ provenBy: { network: ['127.0.0.0/8'], reason: 'a test' } })
       ports.nodeTwo = await listen(createServer(app(gateway([nginx({ provenBy, protocol: false }), outer]))))
@@ -169,10 +233,15 @@ describeWith(
         header: 'x-gateway-assertion',
         issuer: 'edge',
         audience: 'orders',
-        secrets: 'put-32-or-more-random-characters-here',
+        secrets: Buffer.from(KEY, 'base64'),
       })
       ports.nodeSigning = await listen(
-        createServer(app(gateway(haproxy({ provenBy: { assertion } }), { unproven: 'strip' }))),
+        createServer(
+          byPath({
+            '/': app(gateway(haproxy({ provenBy: { assertion } }), { unproven: 'strip' })),
+            '/with': app(gateway(haproxy({ provenBy: { assertion }, clientCertificate: true }))),
+          }),
+        ),
       )
 
       const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, i = 0, j = 0] = await freePorts(10)
@@ -184,7 +253,7 @@ describeWith(
         '127.0.0.1:3000': `127.0.0.1:${node}`,
         '/etc/nginx/tls/': tls,
       })
-      const secret = { 'put-32-or-more-random-characters-here': SECRET }
+      const secret = { 'CHANGE-ME': SECRET }
       // What people forget: one header of its own, and a location inherits none.
       const bare = `server { listen 127.0.0.1:${b}; underscores_in_headers on; proxy_set_header X-Edge-Secret "${SECRET}";
       location / { proxy_pass http://127.0.0.1:${ports.node}; proxy_set_header X-Request-Id 1; } }`
@@ -221,9 +290,11 @@ describeWith(
         .replaceAll(':443', `127.0.0.1:${j}`)
         .replaceAll('127.0.0.1:3000', `127.0.0.1:${ports.nodeSigning}`)
         .replaceAll('/etc/haproxy/tls/', tls)
+        .replace('CHANGE-ME', KEY)
         .replace('frontend https', 'frontend signing')
         .replaceAll(/(backend) orders/g, '$1 signed')
       const adds = `frontend adds\n  mode http\n  bind 127.0.0.1:${i}\n  option forwardfor\n  http-request set-header X-Edge-Secret ${SECRET}\n  default_backend adds\nbackend adds\n  mode http\n  server node 127.0.0.1:${ports.nodeAdding}\n`
+      alone.push(documented('haproxy', haproxyPlaces), signs)
       running.push(
         await startHaproxy(shop, d, `${documented('haproxy', haproxyPlaces)}\n${twoHops}\n${adds}\n${signs}`),
       )
@@ -247,8 +318,9 @@ describeWith(
       port: number,
       lines: readonly string[] = [],
       credential?: Credential,
+      path = '/',
     ): Promise<Answer> =>
-      parsed(await sendTls(port, services?.cert ?? '', rawRequest('GET', '/', lines), credential))
+      parsed(await sendTls(port, services?.cert ?? '', rawRequest('GET', path, lines), credential))
     const direct = async (port: number, lines: readonly string[]): Promise<Answer> =>
       parsed(await sendRaw(port, rawRequest('GET', '/', lines)))
     const thumbprint = ({ cert }: Credential): string => forwarded(cert).thumbprint
@@ -281,6 +353,57 @@ describeWith(
       expect(withOne.seen.certificateOf).toBe(thumbprint(caller))
       expectTruth(without, hop)
       expect(without.seen.certificateOf).toBeUndefined()
+    })
+
+    it.each<[string, 'nginx' | 'haproxy', 'nginx' | 'tls' | 'haproxy' | 'signing', string, boolean]>([
+      ['nginx by secret', 'nginx', 'nginx', '/', true],
+      ['nginx by secret, taken at its word', 'nginx', 'nginx', '/word', true],
+      ['nginx by secret, without clientCertificate', 'nginx', 'nginx', '/without', false],
+      ['nginx with a certificate', 'nginx', 'tls', '/', false],
+      ['nginx with a certificate, without clientCertificate', 'nginx', 'tls', '/without', false],
+      ['nginx with a certificate, and no secret', 'nginx', 'tls', '/alone', false],
+      ['HAProxy', 'haproxy', 'haproxy', '/', true],
+      ['HAProxy, without clientCertificate', 'haproxy', 'haproxy', '/without', false],
+      ['HAProxy with an assertion', 'haproxy', 'signing', '/with', false],
+      ['HAProxy with an assertion, without clientCertificate', 'haproxy', 'signing', '/', false],
+    ])('%s: a forged certificate is never believed', async (_case, hop, port, path, forwards) => {
+      const lines = forgedCertificate(hop, caller)
+      const certificate = lines.find((line) => line.startsWith('X-SSL-Client-Cert'))?.slice(-60) ?? ''
+      for (const [sent, credential] of [
+        [lines, undefined],
+        [lines, big],
+        [lines.filter((line) => !/Verify|Used/.test(line)), undefined],
+        [lines.filter((line) => !/-Cert:/.test(line)), undefined],
+        [[...lines, port === 'signing' ? 'X-Gateway-Assertion: a.b.c' : 'X-Edge-Secret: forged'], undefined],
+      ] as const) {
+        const answer = await ask(ports[port], sent, credential, path)
+        expectTruth(answer, hop)
+        expect(answer.seen.certificateOf).toBe(forwards && credential ? thumbprint(credential) : undefined)
+        expect(JSON.stringify(answer.seen)).not.toContain(certificate)
+      }
+      // In the spellings that other servers take for the same names, it is gone or refused.
+      const spelled = lines.map((line) => line.replace(/^X-SSL-Client-(\w+)/, 'X_SSL_Client_$1'))
+      const { status, seen } = await ask(ports[port], spelled, undefined, path)
+      expect([200, 400]).toContain(status)
+      expect(seen.certificateOf).toBeUndefined()
+    })
+
+    it('HAProxy has nothing to say against the documented configurations', () => {
+      for (const [index, text] of alone.entries()) {
+        const file = shop.write(`alone-${index}.cfg`, text)
+        const { status, stdout, stderr } = spawnSync('haproxy', ['-c', '-f', file], { encoding: 'utf8' })
+        expect({ status, said: `${stdout}${stderr}` }).toEqual({
+          status: 0,
+          said: expect.not.stringMatching(/warning|alert/i) as unknown,
+        })
+      }
+      expect(alone).toHaveLength(2)
+    })
+
+    it.each(['nginx', 'haproxy'] as const)('%s: the host, without its port or as it came', async (hop) => {
+      const text = rawRequest('GET', '/', []).replace(/^host: .*$/im, 'Host: API.test:8443')
+      const { seen } = parsed(await sendTls(ports[hop], services?.cert ?? '', text))
+      expect(seen.host).toBe(hop === 'nginx' ? 'api.test' : 'API.test:8443')
     })
 
     it.each(['nginx', 'haproxy'] as const)('%s: a certificate with 200 names', async (hop) => {
@@ -348,6 +471,9 @@ describeWith(
         'X-SSL-Client-Verify: SUCCESS',
       ]
       expect(await direct(ports.forgetful, forged)).toMatchObject({ status: 403 })
+      // What the documentation warns of: proven by the certificate alone, it is the caller who says all this.
+      const { seen } = parsed(await sendRaw(ports.forgetful, rawRequest('GET', '/alone', forged)))
+      expect(seen).toMatchObject({ address: '10.0.0.1', certificateOf: thumbprint(caller) })
     })
 
     it('nginx before HAProxy, which adds a line of its own: the client is the outer one’s', async () => {

@@ -221,7 +221,7 @@ function service(library, express, issuer, records) {
 async function gateways(library, express) {
   const { gateway, secureErrors, contextOf } = library
   const { apache, awsAlb, caddy, cloudfront, envoy, haproxy, nginx, rfc9440, traefik } = library
-  const value = 'a secret that only the gateway and this service know'
+  const value = 'Zk3vQ8rTn1Lw5y-0123456789abcdef-edge'
   const assertions = [
     library.googleIap({ audience: '/projects/1/apps/orders' }),
     library.cloudflareAccess({ team: 'acme', audience: 'orders', reason: 'nobody else reaches this port' }),

@@ -32,7 +32,7 @@ import { keepingLogger } from './records.js'
 export const ORIGIN = 'https://orders.example'
 const AUDIENCE = ORIGIN
 const CLIENT_SECRET = 'a client secret of more than 32 characters'
-const EDGE_SECRET = 'edge-secret-0123456789abcdef01234567'
+const EDGE_SECRET = 'edge-0123456789abcdef-Zk3vQ8rTn1Lw5y'
 
 export type Hop = 'nginx' | 'haproxy'
 export const FORMS = ['jwt', 'opaque'] as const
@@ -118,7 +118,7 @@ export async function world(): Promise<World> {
     ':443': `127.0.0.1:${haproxyPort}`,
     '127.0.0.1:3000': `127.0.0.1:${ports.haproxy}`,
     '/etc/haproxy/tls/': `${shop.folder}/`,
-    'put-32-or-more-random-characters-here': EDGE_SECRET,
+    'CHANGE-ME': EDGE_SECRET,
   }
   const gateways = await Promise.all([
     startNginx(shop, nginxPort, nginxServer(shop.folder, nginxPort, ports.nginx)),

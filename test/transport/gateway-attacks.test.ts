@@ -168,7 +168,10 @@ describe('a header that proves more than one hop', () => {
       () =>
         gateway([
           edge({ protocol: false }),
-          edge({ name: 'far', provenBy: { secret: { header: 'x-edge-secret', values: 'y'.repeat(32) } } }),
+          edge({
+            name: 'far',
+            provenBy: { secret: { header: 'x-edge-secret', values: 'far-0123456789abcdef-Zk3vQ8rTn1Lw5y' } },
+          }),
         ]),
     ],
     ['one assertion', () => gateway([edge({ ...far, provenBy: made }), edge({ provenBy: made })])],

@@ -237,7 +237,7 @@ describeWith(program('openssl', 'openssl'), 'gateway, on certificates', () => {
   })
 
   it('believes one of any of several authorities', async () => {
-    const both = { certificateAuthorities: [`${pki.strangers.cert}${pki.ca.cert}`] }
+    const both = { certificateAuthorities: `${pki.strangers.cert}${pki.ca.cert}` }
     expect((await ask('nginx', pki.evil.escaped, undefined, both)).seen.certificate).toBe(pki.evil.thumbprint)
     expect((await ask('nginx', pki.orders.escaped, undefined, both)).seen.certificate).toBe(
       pki.orders.thumbprint,

@@ -11,7 +11,7 @@ import type { ProvenBy } from '../../src/transport/gateway/profile.js'
 import { keepingLogger } from '../support/records.js'
 import { rawRequest, sendRaw, serve } from '../support/server.js'
 
-export const SECRET = 'edge-secret-0123456789abcdef01234567'
+export const SECRET = 'edge-0123456789abcdef-Zk3vQ8rTn1Lw5y'
 export const provenBySecret: ProvenBy = { secret: { header: 'x-edge-secret', values: SECRET } }
 export const SECRET_LINE = `X-Edge-Secret: ${SECRET}`
 

@@ -9,7 +9,10 @@ import { guardMetadataOf } from '../../src/core/metadata.js'
 import { SecurityProblem } from '../../src/core/problem.js'
 import { principalFrom } from '../../src/authentication/principal-from.js'
 import { requireScopes } from '../../src/authorization/require-scopes.js'
+import { concurrencyLimit } from '../../src/traffic/concurrency-limit.js'
+import { loadShed } from '../../src/traffic/load-shed.js'
 import { rateLimit } from '../../src/traffic/rate-limit.js'
+import { requestTimeout } from '../../src/traffic/request-timeout.js'
 import { gateway } from '../../src/transport/gateway.js'
 import type { ProvenBy } from '../../src/transport/gateway/profile.js'
 import { haproxy } from '../../src/transport/gateway/profiles/haproxy.js'
@@ -232,6 +235,14 @@ describe('gateway, on a request that came through the hop', () => {
     expect(JSON.stringify(answer)).not.toMatch(/10\.0\.0\.1|203\.0\.113/)
   })
 
+  it.each<[string, string[], string]>([
+    ['there is none', ['X-Forwarded-Proto: https'], 'missing'],
+    ['it is no address', ['X-Forwarded-For: unknown'], 'no IP address'],
+  ])('says in the record what is wrong with the address: %s', async (_case, lines, problem) => {
+    const { evidence } = await server.ask(gateway(edge()), [SECRET_LINE, ...lines])
+    expect(evidence).toMatchObject({ hop: 'nginx', header: 'x-forwarded-for', problem })
+  })
+
   it.each([
     ['evil.test/path'],
     ['evil.test, api.test'],
@@ -348,7 +359,7 @@ describe('gateway, on a request that went past the hop', () => {
 
 describe('gateway, proof by secret', () => {
   it('takes each of several live secrets, and asks a function each time', async () => {
-    const [old, fresh] = ['o'.repeat(32), 'n'.repeat(40)]
+    const [old, fresh] = ['0123456789abcdef'.repeat(2), 'fedcba9876543210'.repeat(3)]
     let live: string | string[] = [old, fresh]
     const guard = gateway(edge({ provenBy: { secret: { header: 'x-edge-secret', values: () => live } } }))
     const ask = async (secret: string): Promise<number> =>
@@ -363,6 +374,7 @@ describe('gateway, proof by secret', () => {
     ['an empty list', []],
     ['a short secret', 'short'],
     ['a short secret among others', [SECRET, 'short']],
+    ['what documentation writes there', 'CHANGE-ME-0123456789-abcdef-ghijkl'],
     ['a promise', Promise.resolve(SECRET)],
   ])('answers 500 where the function returns %s', async (_case, answer) => {
     const guard = gateway(
@@ -596,6 +608,24 @@ describe('gateway, in the chain', () => {
     expect(await late(gateway(edge()))).toBe('guard_order')
   })
 
+  it('may stand after what limits this process, whoever calls', async () => {
+    const shed = loadShed({ maxInFlight: 1000 })
+    const before = [
+      shed,
+      requestTimeout({ timeoutMs: 60_000 }),
+      concurrencyLimit({ name: 'all', limit: 1000 }),
+    ]
+    const { status, seen } = await server.ask([...before, gateway(edge())], [SECRET_LINE, ...FORWARDED])
+    expect(status).toBe(200)
+    expect(seen).toMatchObject({ address: '203.0.113.9', hop: 'nginx' })
+    await shed.close()
+    const limit = rateLimit({ name: 'late', limit: 1000, windowSeconds: 60, by: 'address' })
+    expect(await server.ask([before[2], limit, gateway(edge())], [SECRET_LINE, ...FORWARDED])).toMatchObject({
+      status: 500,
+      reason: 'guard_order',
+    })
+  })
+
   it('is the same when it stands twice', async () => {
     const guard = gateway(edge())
     const { status, seen } = await server.ask([guard, guard], [SECRET_LINE, ...FORWARDED])
@@ -712,6 +742,16 @@ describe('gateway, at set-up', () => {
     ['an unknown proof', proven({ header: 'x' })],
     ['unixSocket: false', proven({ unixSocket: false })],
     ['a short secret', proven({ secret: { header: 'x-edge-secret', values: 'short' } })],
+    [
+      'a secret of few characters',
+      proven({ secret: { header: 'x-edge-secret', values: 'abcdefg'.repeat(6) } }),
+    ],
+    ...['change', 'secret', 'example', 'placeholder', 'random', 'Password'].map<[string, () => unknown]>(
+      (word) => [
+        `a secret with ${word} in it`,
+        proven({ secret: { header: 'x-edge-secret', values: `${SECRET}-${word}` } }),
+      ],
+    ),
     ['a secret with a line break', proven({ secret: { header: 'x-edge-secret', values: `${SECRET}\n` } })],
     ['no secret at all', proven({ secret: { header: 'x-edge-secret', values: [] } })],
     [
@@ -732,8 +772,29 @@ describe('gateway, at set-up', () => {
     expect(attempt).toThrow(TypeError)
   })
 
-  it('does not put a refused secret into the message', () => {
-    expect(proven({ secret: { header: 'x-edge-secret', values: 'my short secret' } })).not.toThrow(/my short/)
+  it.each<[string, unknown, string]>([
+    ['short', 'q7Xy2', 'got a text of 5 characters'],
+    ['short, of two', [SECRET, 'q7Xy2'], 'got a list of 2: a text of 36 characters, a text of 5 characters'],
+    ['without much in it', 'q7'.repeat(20), 'got a text of 40 characters, fewer than 8 of them different'],
+    ['from the documentation', `${SECRET}-change-me`, 'with a word in it as placeholders have'],
+  ])('says of a secret that is %s how long it is, and never what', (_case, values, says) => {
+    const attempt = proven({ secret: { header: 'x-edge-secret', values } })
+    expect(attempt).toThrow(says)
+    expect(attempt).not.toThrow(/q7|0123|change-me/)
+  })
+
+  it.each<[string, () => unknown]>([
+    ['nginx()', () => nginx(undefined as never)],
+    ['nginx({})', () => nginx({} as never)],
+    ['an empty list', () => nginx({ provenBy: [] })],
+    ['the secret itself', () => nginx({ provenBy: SECRET } as never)],
+    ['an empty proof', proven({})],
+    ['two in one', proven({ unixSocket: true, ...provenBySecret })],
+  ])('names the five ways to prove a hop: %s', (_case, attempt) => {
+    expect(attempt).toThrow(
+      'provenBy must be one of { peerCertificate }, { secret }, { unixSocket: true }, { assertion } and { network, reason }',
+    )
+    expect(attempt).not.toThrow(new RegExp(SECRET))
   })
 
   it('describes itself to the posture, without a secret', () => {

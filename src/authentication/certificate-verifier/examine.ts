@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import { isForClients } from '../../core/certificate-path.js'
 import { certificateThumbprint, type ClientCertificate } from '../../core/client-certificate.js'
 import { wallClockMs } from '../../core/clock.js'
 import { refusal } from '../refusal.js'
@@ -32,7 +33,6 @@ interface CertificateExaminer {
   readonly facts: Readonly<Record<string, unknown>>
 }
 
-const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2'
 const SPIFFE = 'spiffe://'
 
 /** Prepares the options once: reads the authorities, fixes the lists. */
@@ -73,10 +73,8 @@ function issuerOf({ issuer, x509 }: Authority, common: string | undefined): stri
 
 function checkPurpose(x509: X509Certificate): void {
   if (x509.ca) throw refusal('certificate_refused', { problem: 'an authority is no caller' })
-  // Node.js calls the extended key usage so; `undefined` where the certificate has none, and is good for anything.
-  const purposes = x509.keyUsage as readonly string[] | undefined
-  if (purposes !== undefined && !purposes.includes(CLIENT_AUTHENTICATION))
-    throw refusal('certificate_refused', { problem: 'not for clients', purposes })
+  if (!isForClients(x509))
+    throw refusal('certificate_refused', { problem: 'not for clients', purposes: x509.keyUsage })
 }
 
 /** No trust domain's authority may name the workloads of another (SPIFFE Trust Domain and Bundle, section 5.2). */

@@ -55,7 +55,11 @@ export class AlbKeys implements AssertionKeys {
     // It becomes part of an address.
     if (typeof kid !== 'string' || !UUID.test(kid)) throw refusal('token_malformed')
     const known = this.#known.get(kid)
-    if (known !== undefined && monotonicMs() - known.loadedMs <= MAX_AGE_MS) return [known.key]
+    if (known === undefined) return this.#load(kid, known)
+    // The one that was used least recently goes first: other keys, which anybody can name, must not push out the live one.
+    this.#known.delete(kid)
+    this.#known.set(kid, known)
+    if (monotonicMs() - known.loadedMs <= MAX_AGE_MS) return [known.key]
     return this.#load(kid, known)
   }
 
@@ -103,8 +107,8 @@ export class AlbKeys implements AssertionKeys {
     this.#known.delete(kid)
     if (key === undefined) return
     this.#known.set(kid, { key, loadedMs: monotonicMs() })
-    const [oldest] = this.#known.keys()
-    if (this.#known.size > MAX_KEYS && oldest !== undefined) this.#known.delete(oldest)
+    const [leastUsed] = this.#known.keys()
+    if (this.#known.size > MAX_KEYS && leastUsed !== undefined) this.#known.delete(leastUsed)
   }
 
   #mayFetch(): boolean {

@@ -13,7 +13,7 @@ export interface GatewayAssertionOptions {
   /** Address of the gateway's public keys. https, or http to a loopback host. */
   readonly jwksUri?: string
   /**
-   * Secrets that the gateway signs with (HS256), 32 bytes or more each, up to ten that are live; or a function that
+   * Secrets that the gateway signs with (HS256), 32 drawn bytes or more each, up to ten that are live; or a function that
    * returns them, called for each assertion. Whoever has one can be the gateway: give it to no other service.
    */
   readonly secrets?: Secrets | (() => Secrets)

@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import { checkOptions, listOf, misuse, oneOf, record, required, ruleName } from '../../core/options.js'
 import { canonicalName } from './known-headers.js'
-import { authoritiesIn, authorityRule } from './issued-by.js'
+import { authoritiesIn, authoritiesRule } from './issued-by.js'
 import type { Profile } from './profile.js'
-import { headerName, proofOf, provenByRule } from './proofs/proof-of.js'
+import { checkProvenBy, headerName, proofOf, provenByGiven } from './proofs/proof-of.js'
 import type { Proof } from './proofs/proof.js'
 
 /** A profile with everything checked, and its proof. */
@@ -37,15 +37,16 @@ function hopOf(profile: Profile): Hop {
   checkOptions(where, profile, {
     kind: required(ruleName),
     name: required(ruleName),
-    provenBy: required(provenByRule),
+    provenBy: provenByGiven,
     address: required(record),
     protocol: record,
     host: record,
     certificate: record,
-    certificateAuthorities: listOf(authorityRule),
+    certificateAuthorities: authoritiesRule,
     keeps: listOf(headerName),
     removes: listOf(headerName),
   })
+  checkProvenBy(where, profile.provenBy)
   const { address, protocol, host, certificate, keeps = [], removes = [] } = profile
   checkOptions(`${where}: address`, address, {
     header: required(headerName),
@@ -81,7 +82,7 @@ function hopOf(profile: Profile): Hop {
     removes,
     read,
     proof,
-    authorities: (profile.certificateAuthorities ?? []).flatMap(authoritiesIn),
+    authorities: [profile.certificateAuthorities ?? []].flat().flatMap(authoritiesIn),
   })
 }
 

@@ -14,7 +14,7 @@ export type ProvenBy =
       readonly secret: {
         /** Header that carries the secret. */
         readonly header: string
-        /** The live secrets, 32 characters or more each, or a function that returns them. */
+        /** The live secrets, 32 drawn characters or more each (`openssl rand -base64 32`), or a function that returns them. */
         readonly values: string | readonly string[] | (() => string | readonly string[])
       }
     }
@@ -89,7 +89,7 @@ export interface Profile {
   readonly host?: { readonly header: string }
   readonly certificate?: CertificateHeaders
   /** Authorities, in PEM form, one of which must have issued the certificate, whatever the hop says. */
-  readonly certificateAuthorities?: readonly string[]
+  readonly certificateAuthorities?: string | readonly string[]
   /** Lower-case names of headers that this hop always sets itself and that handlers are to see: exactly one line each. */
   readonly keeps?: readonly string[]
   /** Lower-case names of further headers that this kind of gateway writes. They are removed, proven or not. */

@@ -58,7 +58,9 @@ function addressOf({ name, address }: Hop, lines: HeaderLines, read: EntriesRead
   lines.checkOnce(header, several)
   const nearer = written?.entries ?? 0
   read.set(header, { entries: nearer + 1, several })
-  const entries = lines.all(header).join(',').split(',')
+  const values = lines.all(header)
+  if (values.length === 0) throw malformed(name, header, 'missing')
+  const entries = values.join(',').split(',')
   const entry = entries.at(-1 - nearer)?.trim()
   if (writes === 'replaces' && entries.length !== nearer + 1) throw malformed(name, header)
   // A hop says from where it was called, each time: another address would be made up.

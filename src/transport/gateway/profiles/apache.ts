@@ -1,8 +1,7 @@
-import { checkOptions } from '../../../core/options.js'
 import { spacedPem } from '../formats/spaced-pem.js'
 import type { Profile } from '../profile.js'
 import {
-  PROFILE_RULES,
+  checkProfile,
   certificateHeaders,
   certificateNames,
   forwardedOrNot,
@@ -28,7 +27,7 @@ const NAMES = { certificate: 'x-ssl-client-cert', verify: 'x-ssl-client-verify' 
  * therefore says nothing good of a caller: no certificate, plain HTTP, and without an address 400.
  */
 export function apache(options: ApacheOptions): Profile {
-  checkOptions('apache', options, { ...PROFILE_RULES, clientCertificate: forwardedOrNot })
+  checkProfile('apache', options, { clientCertificate: forwardedOrNot })
   const { clientCertificate, ...shared } = options
   const names = certificateNames<{ certificate: string; verify: string }>('apache', clientCertificate, NAMES)
   return profileOf('apache', shared, {

@@ -1,9 +1,8 @@
-import { checkOptions } from '../../../core/options.js'
 import { escapedPem } from '../formats/escaped-pem.js'
 import { MalformedValue } from '../formats/malformed-value.js'
 import type { CertificateHeaders, Profile } from '../profile.js'
 import { checkSameHex, modeRule, onlyOne, withMode, type CertificateMode } from './certificate-mode.js'
-import { PROFILE_RULES, certificateHeaders, profileOf, type ProfileOptions } from './shared.js'
+import { checkProfile, certificateHeaders, profileOf, type ProfileOptions } from './shared.js'
 
 export interface AwsAlbOptions extends ProfileOptions {
   /**
@@ -22,7 +21,7 @@ const SERIAL = 'x-amzn-mtls-clientcert-serial-number'
  * **Not checked:** that mode, and the listener's; revocation, where its trust store has no revocation list.
  */
 export function awsAlb(options: AwsAlbOptions): Profile {
-  checkOptions('aws-alb', options, { ...PROFILE_RULES, clientCertificate: modeRule })
+  checkProfile('aws-alb', options, { clientCertificate: modeRule })
   const { clientCertificate, ...shared } = options
   const settings = withMode('aws-alb', clientCertificate, options.certificateAuthorities)
   const passthrough = certificateHeaders({ certificate: 'x-amzn-mtls-clientcert' }, escapedPem, () => true)

@@ -1,8 +1,7 @@
-import { checkOptions } from '../../../core/options.js'
 import { base64Der } from '../formats/base64-der.js'
 import type { Profile } from '../profile.js'
 import {
-  PROFILE_RULES,
+  checkProfile,
   certificateHeaders,
   certificateNames,
   forwardedOrNot,
@@ -25,7 +24,7 @@ export interface CaddyOptions extends ProfileOptions {
  * Throws a `TypeError` for `clientCertificate` without `certificateAuthorities`.
  */
 export function caddy(options: CaddyOptions): Profile {
-  checkOptions('caddy', options, { ...PROFILE_RULES, clientCertificate: forwardedOrNot })
+  checkProfile('caddy', options, { clientCertificate: forwardedOrNot })
   const { clientCertificate, ...shared } = options
   const names = certificateNames<{ certificate: string }>('caddy', clientCertificate, {
     certificate: 'x-ssl-client-cert',

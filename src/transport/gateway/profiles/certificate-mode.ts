@@ -26,7 +26,7 @@ interface WithMode {
 export function withMode<Options extends WithMode>(
   where: string,
   given: CertificateMode | Options | undefined,
-  authorities: readonly string[] | undefined,
+  authorities: string | readonly string[] | undefined,
   rules: Readonly<Record<string, OptionRule>> = {},
 ): (Partial<Options> & WithMode) | undefined {
   if (given === undefined) return undefined

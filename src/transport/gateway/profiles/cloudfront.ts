@@ -1,11 +1,10 @@
-import { checkOptions } from '../../../core/options.js'
 import { escapedPem } from '../formats/escaped-pem.js'
 import { MalformedValue } from '../formats/malformed-value.js'
 import { viewerAddress } from '../formats/viewer-address.js'
 import type { CertificateHeaders, Profile } from '../profile.js'
 import { checkSameHex, modeRule, onlyOne, withMode, type CertificateMode } from './certificate-mode.js'
 import { clientCertHeaders } from './rfc9440.js'
-import { PROFILE_RULES, profileOf, type ProfileOptions } from './shared.js'
+import { checkProfile, profileOf, type ProfileOptions } from './shared.js'
 
 export interface CloudfrontOptions extends ProfileOptions {
   /**
@@ -27,7 +26,7 @@ const SHA256 = 'cloudfront-viewer-cert-sha256'
  * **Not checked:** that the distribution is yours: CloudFront's addresses are everybody's. Prove it by a secret header.
  */
 export function cloudfront(options: CloudfrontOptions): Profile {
-  checkOptions('cloudfront', options, { ...PROFILE_RULES, clientCertificate: modeRule })
+  checkProfile('cloudfront', options, { clientCertificate: modeRule })
   const { clientCertificate, ...shared } = options
   const settings = withMode('cloudfront', clientCertificate, options.certificateAuthorities)
   return profileOf(

@@ -1,8 +1,8 @@
-import { checkOptions, integer } from '../../../core/options.js'
+import { integer } from '../../../core/options.js'
 import { xfcc } from '../formats/xfcc.js'
 import type { CertificateHeaders, Profile } from '../profile.js'
 import { modeOrMore, withMode, type CertificateMode } from './certificate-mode.js'
-import { PROFILE_RULES, profileOf, type ProfileOptions } from './shared.js'
+import { checkProfile, profileOf, type ProfileOptions } from './shared.js'
 
 export interface EnvoyOptions extends ProfileOptions {
   /**
@@ -27,7 +27,7 @@ const HEADER = 'x-forwarded-client-cert'
  * **Not checked:** that Envoy writes the header: with `FORWARD_ONLY` and `ALWAYS_FORWARD_ONLY` it is the caller's.
  */
 export function envoy(options: EnvoyOptions): Profile {
-  checkOptions('envoy', options, { ...PROFILE_RULES, clientCertificate: modeOrMore })
+  checkProfile('envoy', options, { clientCertificate: modeOrMore })
   const { clientCertificate, ...shared } = options
   const settings = withMode('envoy', clientCertificate, options.certificateAuthorities, {
     elements: integer(1, 5),

@@ -1,8 +1,7 @@
-import { checkOptions } from '../../../core/options.js'
 import { base64Der } from '../formats/base64-der.js'
 import type { Profile } from '../profile.js'
 import {
-  PROFILE_RULES,
+  checkProfile,
   certificateHeaders,
   certificateNames,
   forwardedOrNot,
@@ -39,7 +38,7 @@ const NAMES: Names = {
  * **Not checked:** that headers are set and not added: `add-header` keeps the caller's line, which is 400 here.
  */
 export function haproxy(options: HaproxyOptions): Profile {
-  checkOptions('haproxy', options, { ...PROFILE_RULES, clientCertificate: forwardedOrNot })
+  checkProfile('haproxy', options, { clientCertificate: forwardedOrNot })
   const { clientCertificate, ...shared } = options
   const names = certificateNames<Names>('haproxy', clientCertificate, NAMES)
   return profileOf('haproxy', shared, {

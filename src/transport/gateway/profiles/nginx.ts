@@ -1,8 +1,7 @@
-import { checkOptions } from '../../../core/options.js'
 import { escapedPem } from '../formats/escaped-pem.js'
 import type { Profile } from '../profile.js'
 import {
-  PROFILE_RULES,
+  checkProfile,
   certificateHeaders,
   certificateNames,
   forwardedOrNot,
@@ -27,7 +26,7 @@ const NAMES = { certificate: 'x-ssl-client-cert', verify: 'x-ssl-client-verify' 
  * **Not checked:** that each `location` sets them: one `proxy_set_header` of its own drops all that it would inherit.
  */
 export function nginx(options: NginxOptions): Profile {
-  checkOptions('nginx', options, { ...PROFILE_RULES, clientCertificate: forwardedOrNot })
+  checkProfile('nginx', options, { clientCertificate: forwardedOrNot })
   const { clientCertificate, ...shared } = options
   const names = certificateNames<{ certificate: string; verify: string }>('nginx', clientCertificate, NAMES)
   return profileOf('nginx', shared, {

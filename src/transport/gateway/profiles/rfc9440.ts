@@ -5,7 +5,7 @@ import { MalformedValue } from '../formats/malformed-value.js'
 import type { CertificateHeaders, Profile } from '../profile.js'
 import { headerName } from '../proofs/proof-of.js'
 import { modeOrMore, onlyOne, withMode, type CertificateMode } from './certificate-mode.js'
-import { PROFILE_RULES, profileOf, type ProfileOptions } from './shared.js'
+import { checkProfile, profileOf, type ProfileOptions } from './shared.js'
 
 export interface Rfc9440Options extends ProfileOptions {
   /**
@@ -30,7 +30,7 @@ const CHAIN = 'client-cert-chain'
  * **Not checked:** that the gateway removes both fields from what callers send (RFC 9440 section 2.4).
  */
 export function rfc9440(options: Rfc9440Options): Profile {
-  checkOptions('rfc9440', options, { ...PROFILE_RULES, clientCertificate: modeOrMore })
+  checkProfile('rfc9440', options, { clientCertificate: modeOrMore })
   const { clientCertificate, ...shared } = options
   const settings = withMode('rfc9440', clientCertificate, options.certificateAuthorities, { verdict: record })
   const verdict = settings?.verdict

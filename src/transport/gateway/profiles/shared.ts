@@ -9,9 +9,9 @@ import {
   ruleName,
   type OptionRule,
 } from '../../../core/options.js'
-import { authorityRule } from '../issued-by.js'
+import { authoritiesRule } from '../issued-by.js'
 import type { AddressHeader, CertificateHeaders, HeaderReader, Profile, ProvenBy } from '../profile.js'
-import { headerName, provenByRule } from '../proofs/proof-of.js'
+import { checkProvenBy, headerName, provenByGiven } from '../proofs/proof-of.js'
 
 /** Options of every profile. Header names are in lower case. */
 export interface ProfileOptions {
@@ -29,20 +29,31 @@ export interface ProfileOptions {
   readonly keeps?: readonly string[]
   /** Further headers by which this hop tells of callers, and that nobody reads here. */
   readonly removes?: readonly string[]
-  /** Authorities in PEM form, one of which must have issued a forwarded certificate, whatever the hop says. */
-  readonly certificateAuthorities?: readonly string[]
+  /** Authorities in PEM form, one text or several, one of which must have issued a forwarded certificate, whatever the hop says. */
+  readonly certificateAuthorities?: string | readonly string[]
 }
 
-/** Rules for the options that profiles share, for `checkOptions`. */
-export const PROFILE_RULES: Readonly<Record<keyof ProfileOptions, OptionRule>> = {
-  provenBy: required(provenByRule),
+/** Rules for the options that profiles share. */
+const PROFILE_RULES: Readonly<Record<keyof ProfileOptions, OptionRule>> = {
+  provenBy: provenByGiven,
   name: ruleName,
   address: record,
   protocol: either(headerName, record, oneOf(false)),
   host: either(headerName, oneOf(false)),
   keeps: listOf(headerName),
   removes: listOf(headerName),
-  certificateAuthorities: listOf(authorityRule),
+  certificateAuthorities: authoritiesRule,
+}
+
+/** Checks the options of one kind of gateway. None at all is told what is missing, as `{}` is. Throws a `TypeError`. */
+export function checkProfile(
+  kind: string,
+  options: ProfileOptions,
+  rules: Readonly<Record<string, OptionRule>>,
+): void {
+  const given = (options as ProfileOptions | undefined) ?? ({} as ProfileOptions)
+  checkOptions(kind, given, { ...PROFILE_RULES, ...rules })
+  checkProvenBy(kind, given.provenBy)
 }
 
 /** What a kind of gateway writes where nobody says otherwise. */

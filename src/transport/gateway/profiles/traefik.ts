@@ -1,8 +1,8 @@
-import { checkOptions, flag } from '../../../core/options.js'
+import { flag } from '../../../core/options.js'
 import { escapedTraefikList, traefikList } from '../formats/traefik-list.js'
 import type { Profile } from '../profile.js'
 import { modeOrMore, withMode, type CertificateMode } from './certificate-mode.js'
-import { PROFILE_RULES, certificateHeaders, profileOf, type ProfileOptions } from './shared.js'
+import { checkProfile, certificateHeaders, profileOf, type ProfileOptions } from './shared.js'
 
 export interface TraefikOptions extends ProfileOptions {
   /**
@@ -21,7 +21,7 @@ export interface TraefikOptions extends ProfileOptions {
  * its `trustedIPs`, one without a certificate can send any other's: `passTLSClientCert` removes nothing.
  */
 export function traefik(options: TraefikOptions): Profile {
-  checkOptions('traefik', options, { ...PROFILE_RULES, clientCertificate: modeOrMore })
+  checkProfile('traefik', options, { clientCertificate: modeOrMore })
   const { clientCertificate, ...shared } = options
   const settings = withMode('traefik', clientCertificate, options.certificateAuthorities, { escaped: flag })
   const format = settings?.escaped === true ? escapedTraefikList : traefikList

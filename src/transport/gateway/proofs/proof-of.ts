@@ -50,8 +50,21 @@ const WAYS = {
   network: { network: required(listOf(network)), reason: required(text(300)) },
 } as const
 
-/** One way, or several that must all hold. */
-export const provenByRule: OptionRule = either(record, listOf(record))
+const CHOICES =
+  'one of { peerCertificate }, { secret }, { unixSocket: true }, { assertion } and { network, reason }, or a list of those that must all hold'
+const oneWayOrMore = either(record, listOf(record))
+
+/** That there is an answer at all to how a hop is proven: what it is, `checkProvenBy` looks at. */
+export const provenByGiven: OptionRule = required({ says: CHOICES, holds: () => true })
+
+/** Throws a `TypeError` for what is no way, or list of ways. Says nothing of a text: it may be the secret itself. */
+export function checkProvenBy(where: string, provenBy: unknown): void {
+  if (oneWayOrMore.holds(provenBy)) return
+  const got = Array.isArray(provenBy)
+    ? 'a list with nothing, or something else, in it'
+    : `a value of type ${typeof provenBy}`
+  throw new TypeError(`${where}: provenBy must be ${CHOICES}, got ${got}`)
+}
 
 const MAX_TOGETHER = 5
 
@@ -75,13 +88,7 @@ function oneProof(where: string, provenBy: ProvenBy): Proof {
   const given: Readonly<Record<string, unknown>> = record.holds(provenBy) ? { ...provenBy } : {}
   const ways = (Object.keys(WAYS) as (keyof typeof WAYS)[]).filter((way) => given[way] !== undefined)
   const [way] = ways
-  if (way === undefined || ways.length > 1)
-    throw misuse(
-      where,
-      'provenBy',
-      'an object with one of peerCertificate, secret, unixSocket, assertion, network',
-      provenBy,
-    )
+  if (way === undefined || ways.length > 1) throw misuse(where, 'provenBy', CHOICES, provenBy)
   checkOptions(`${where}: provenBy`, given, WAYS[way])
   return MAKERS[way](where, given as never)
 }

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { misuse } from '../../../core/options.js'
 import { disarm } from '../../../core/thenable.js'
 import { PROVEN, type Proof } from './proof.js'
 
@@ -8,7 +7,10 @@ type Values = string | readonly string[] | (() => string | readonly string[])
 const MIN_LENGTH = 32
 const MAX_LENGTH = 1024
 const MAX_VALUES = 10
-const SAYS = `a secret of ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII characters, a list of at most ${MAX_VALUES}, or a function that returns them`
+const MIN_DISTINCT = 8
+// What stands in documentation and templates where a secret is to stand. Drawn characters spell none of it.
+const PLACEHOLDER = /change|secret|example|placeholder|random|password/i
+const SAYS = `a secret of ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII characters that were drawn, not thought up (openssl rand -base64 32), a list of at most ${MAX_VALUES}, or a function that returns them`
 
 /**
  * Proof by a secret that the hop writes into a header. Every live secret is compared, in a time that does not depend on
@@ -17,8 +19,7 @@ const SAYS = `a secret of ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII character
 export function secretProof(where: string, header: string, values: Values): Proof {
   const fixed = typeof values === 'function' ? undefined : digestsOf(values)
   if (typeof values !== 'function' && fixed === undefined) {
-    // The value itself may be the secret with a slip in it.
-    throw misuse(where, 'provenBy.secret.values', SAYS, undefined)
+    throw new TypeError(`${where}: provenBy.secret.values must be ${SAYS}, got ${shown(values)}`)
   }
   return {
     kind: 'shared secret',
@@ -26,8 +27,7 @@ export function secretProof(where: string, header: string, values: Values): Proo
     isWeak: false,
     headers: [header],
     prove({ lines }) {
-      const live = fixed ?? digestsOf(answerOf(values))
-      if (live === undefined) throw new TypeError(`${where}: provenBy.secret.values() must return ${SAYS}`)
+      const live = fixed ?? liveDigests(where, values)
       // Two lines, or two spellings: a caller spoilt what the hop wrote, and is not to look like the hop itself.
       lines.checkOnce(header)
       const [given] = lines.all(header)
@@ -40,9 +40,24 @@ export function secretProof(where: string, header: string, values: Values): Proo
   }
 }
 
-function answerOf(values: Values): unknown {
+function liveDigests(where: string, values: Values): readonly Buffer[] {
   const answer: unknown = typeof values === 'function' ? values() : values
-  return disarm(answer) ? undefined : answer
+  const digests = disarm(answer) ? undefined : digestsOf(answer)
+  if (digests !== undefined) return digests
+  throw new TypeError(`${where}: provenBy.secret.values() must return ${SAYS}, got ${shown(answer)}`)
+}
+
+/** By its length alone: it may be the secret with a slip in it. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) {
+    const entries: readonly unknown[] = value
+    return `a list of ${entries.length}${entries.length > MAX_VALUES ? '' : `: ${entries.map(shown).join(', ')}`}`
+  }
+  if (typeof value !== 'string') return value === undefined ? 'nothing' : `a value of type ${typeof value}`
+  const length = `a text of ${value.length} characters`
+  if (PLACEHOLDER.test(value)) return `${length} with a word in it as placeholders have`
+  const isOfFew = value.length >= MIN_LENGTH && new Set(value).size < MIN_DISTINCT
+  return isOfFew ? `${length}, fewer than ${MIN_DISTINCT} of them different` : length
 }
 
 /** `undefined` where one of them is no secret. */
@@ -57,7 +72,9 @@ function isSecret(value: unknown): value is string {
     typeof value === 'string' &&
     value.length >= MIN_LENGTH &&
     value.length <= MAX_LENGTH &&
-    /^[\x21-\x7e]+$/.test(value)
+    /^[\x21-\x7e]+$/.test(value) &&
+    new Set(value).size >= MIN_DISTINCT &&
+    !PLACEHOLDER.test(value)
   )
 }
 
