@@ -12,6 +12,23 @@ const WITH_PORT = /^(?:([\d.]+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/
 export function addressKey(address: string | undefined, prefix: 56 | 64 = 64): string | undefined {
   if (address === undefined) return undefined
   if (isIPv4(address)) return address
+  const known = KNOWN[prefix]
+  const found = known.get(address)
+  if (found !== undefined) return found
+  const key = keyOf(address, prefix)
+  if (key === undefined || address.length > MAX_KNOWN_LENGTH) return key
+  // Whoever has many addresses must not fill the memory with them.
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(address, key)
+  return key
+}
+
+// Reading an IPv6 address costs as much as a whole limit, and most callers come again.
+const MAX_KNOWN = 1000
+const MAX_KNOWN_LENGTH = 64
+const KNOWN = { 56: new Map<string, string>(), 64: new Map<string, string>() }
+
+function keyOf(address: string, prefix: 56 | 64): string | undefined {
   // Some proxies write the port into X-Forwarded-For.
   const [, ipv4, ipv6] = WITH_PORT.exec(address) ?? []
   if (ipv4 !== undefined) return isIPv4(ipv4) ? ipv4 : undefined

@@ -8,148 +8,150 @@
  */
 export const LIMIT_SCRIPT = `
 local SLOTS = 50
+local floor, ceil, max, min, format = math.floor, math.ceil, math.max, math.min, string.format
+local pack, unpack = struct.pack, struct.unpack
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local what = ARGV[1]
 
-local function text(number) return string.format('%.0f', number) end
-local function inMs(us) return math.max(0, math.ceil(us / 1000)) end
-
 local function monthAround(seconds)
   -- Days to a civil date and back, by H. Hinnant's algorithms; years begin in March there.
-  local day = math.floor(seconds / 86400) + 719468
-  local era = math.floor(day / 146097)
+  local day = floor(seconds / 86400) + 719468
+  local era = floor(day / 146097)
   local doe = day - era * 146097
-  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
-  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
-  local mp = math.floor((5 * doy + 2) / 153)
+  local yoe = floor((doe - floor(doe / 1460) + floor(doe / 36524) - floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + floor(yoe / 4) - floor(yoe / 100))
+  local mp = floor((5 * doy + 2) / 153)
   local function firstOf(years, month)
-    local y = years + math.floor(month / 12)
+    local y = years + floor(month / 12)
     local m = month % 12
-    local e = math.floor(y / 400)
+    local e = floor(y / 400)
     local r = y - e * 400
-    local d = math.floor((153 * m + 2) / 5)
-    return (e * 146097 + r * 365 + math.floor(r / 4) - math.floor(r / 100) + d - 719468) * 86400
+    local d = floor((153 * m + 2) / 5)
+    return (e * 146097 + r * 365 + floor(r / 4) - floor(r / 100) + d - 719468) * 86400
   end
   return firstOf(yoe + era * 400, mp), firstOf(yoe + era * 400, mp + 1)
 end
 
 local function periodAround(period)
-  local seconds = math.floor(now / 1000000)
+  local seconds = floor(now / 1000000)
   local from, to
   if period == 'month' then from, to = monthAround(seconds)
   else
     local length = ({ minute = 60, hour = 3600, day = 86400 })[period]
-    from = math.floor(seconds / length) * length
+    from = floor(seconds / length) * length
     to = from + length
   end
   return from * 1000000, to * 1000000
 end
 
-local limits = {}
 local allowed = true
-for i, key in ipairs(KEYS) do
-  local at = 2 + (i - 1) * 6
-  local one = {
-    key = key, algorithm = ARGV[at], limit = tonumber(ARGV[at + 1]), window = ARGV[at + 2],
-    burst = tonumber(ARGV[at + 3]), cost = tonumber(ARGV[at + 4]),
-    trial = ARGV[at + 5] == '1'
-  }
-  local kept = redis.call('GET', key) or ''
-  if one.algorithm == 'sliding' then
-    -- Whole microseconds and an exact remainder: the moment times 50 would not fit a double.
-    one.part = math.ceil(tonumber(one.window) / SLOTS)
-    one.slot = (now - math.fmod(now, one.part)) / one.part
-    one.slots, one.total = {}, 0
-    for slot, points in string.gmatch(kept, '(%d+):(%d+)') do
-      slot, points = tonumber(slot), tonumber(points)
-      if slot >= one.slot - SLOTS then
-        table.insert(one.slots, { slot, points })
-        one.total = one.total + points
+local fitting, values, lives, costs, answer = {}, {}, {}, {}, {}
+for i = 1, #KEYS do
+  local at = i * 6 - 4
+  local algorithm, limit, window, cost = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 4])
+  local charged = what == 'refund' and -cost or cost
+  local kept = redis.call('GET', KEYS[i]) or ''
+  local left, reset, fits, value, life
+  local retry = 0
+  if algorithm == 'sliding' then
+    -- The total, then slots, oldest first: 8 bytes each for a slot and its points. Only the ends are looked at, however
+    -- many slots there are. Whole microseconds and an exact remainder: the moment times 50 would not fit a double.
+    window = tonumber(window)
+    local part = ceil(window / SLOTS)
+    local slot = (now - math.fmod(now, part)) / part
+    local total, from, to = 0, 9, #kept
+    reset = window
+    if to > 0 then
+      total = unpack('>d', kept)
+      while from < to do
+        local oldest, points = unpack('>dd', kept, from)
+        if oldest >= slot - SLOTS then
+          reset = (oldest + SLOTS + 1) * part - now
+          break
+        end
+        total, from = total - points, from + 16
       end
     end
-    local function leaves(slot) return (slot + SLOTS + 1) * one.part - now end
-    one.left = math.max(0, one.limit - one.total)
-    one.reset = one.slots[1] and leaves(one.slots[1][1]) or tonumber(one.window)
-    local missing = one.cost - (one.limit - one.total)
-    one.fits = missing <= 0
-    one.retry = -1
-    for _, pair in ipairs(one.slots) do
-      missing = missing - pair[2]
-      if missing <= 0 then one.retry = leaves(pair[1]) break end
+    left = max(0, limit - total)
+    local missing = cost - (limit - total)
+    fits = missing <= 0
+    if not fits then
+      retry = -1
+      for here = from, to - 1, 16 do
+        local oldest, points = unpack('>dd', kept, here)
+        missing = missing - points
+        if missing <= 0 then
+          retry = (oldest + SLOTS + 1) * part - now
+          break
+        end
+      end
     end
-  elseif one.algorithm == 'gcra' then
-    one.interval = tonumber(one.window) / one.limit
-    local wrote, used = string.match(kept, '^(%d+):(.+)$')
-    -- A clock that went back, as after a failover, drips nothing away and adds nothing.
-    one.used = wrote and math.max(0, tonumber(used) - math.max(0, now - tonumber(wrote))) or 0
-    local capacity = one.interval * one.burst
-    one.left = math.max(0, math.floor((capacity - one.used) / one.interval + 0.000001))
-    one.reset = math.fmod(one.used, one.interval)
-    if one.reset == 0 then one.reset = one.interval end
-    one.fits = one.cost <= one.left
-    one.retry = one.cost > one.burst and -1 or one.used + one.cost * one.interval - capacity
+    local tail = ''
+    if charged > 0 then
+      local points = charged
+      if to > from then
+        local newest, had = unpack('>dd', kept, to - 15)
+        -- A clock that went back charges the newest slot.
+        if newest >= slot then slot, points, to = newest, had + charged, to - 16 end
+      end
+      tail, total = pack('>dd', slot, points), total + charged
+    end
+    while charged < 0 and to > from do
+      local newest, had = unpack('>dd', kept, to - 15)
+      local back = min(-charged, had)
+      charged, to, total = charged + back, to - 16, total - back
+      if had > back then tail = pack('>dd', newest, had - back) end
+    end
+    if to > from or tail ~= '' then value = pack('>d', total) .. string.sub(kept, from, to) .. tail end
+    life = (SLOTS + 1) * part
+  elseif algorithm == 'gcra' then
+    local interval, burst = tonumber(window) / limit, tonumber(ARGV[at + 3])
+    local capacity, used = interval * burst, 0
+    if kept ~= '' then
+      local wrote, had = unpack('>dd', kept)
+      -- A clock that went back, as after a failover, drips nothing away and adds nothing.
+      used = max(0, had - max(0, now - wrote))
+    end
+    left = max(0, floor((capacity - used) / interval + 0.000001))
+    reset = math.fmod(used, interval)
+    if reset == 0 then reset = interval end
+    fits = cost <= left
+    if not fits then retry = cost > burst and -1 or used + cost * interval - capacity end
+    life = max(0, used + charged * interval)
+    if life > 0 then value = pack('>dd', now, life) end
   else
-    one.from, one.to = periodAround(one.window)
-    local from, total = string.match(kept, '^(%d+):(%d+)$')
-    one.total = tonumber(from) == one.from and tonumber(total) or 0
-    one.left = math.max(0, one.limit - one.total)
-    one.reset = one.to - now
-    one.fits = one.cost <= one.left
-    one.retry = one.cost > one.limit and -1 or one.reset
+    local from, to = periodAround(window)
+    local total = 0
+    if kept ~= '' then
+      local began, had = unpack('>dd', kept)
+      if began == from then total = had end
+    end
+    left = max(0, limit - total)
+    reset = to - now
+    fits = cost <= left
+    if not fits then retry = cost > limit and -1 or reset end
+    total = max(0, total + charged)
+    if total > 0 then value = pack('>dd', from, total) end
+    life = to - now
   end
-  if not one.fits and not one.trial then allowed = false end
-  limits[i] = one
+  if not fits and ARGV[at + 5] ~= '1' then allowed = false end
+  fitting[i], values[i], lives[i], costs[i] = fits, value or false, life, cost
+  local place = i * 4 - 3
+  answer[place] = fits and 1 or 0
+  answer[place + 1] = left
+  answer[place + 2] = max(0, ceil(reset / 1000))
+  answer[place + 3] = retry > 0 and max(1, ceil(retry / 1000)) or retry
 end
 
-local function write(one, cost)
-  local value, life
-  if one.algorithm == 'sliding' then
-    local slots = one.slots
-    if cost > 0 then
-      local newest = slots[#slots]
-      if newest and newest[1] == one.slot then newest[2] = newest[2] + cost
-      else table.insert(slots, { one.slot, cost }) end
-    end
-    while cost < 0 and #slots > 0 do
-      local newest = slots[#slots]
-      local back = math.min(-cost, newest[2])
-      newest[2] = newest[2] - back
-      cost = cost + back
-      if newest[2] == 0 then table.remove(slots) end
-    end
-    local parts = {}
-    for i, pair in ipairs(slots) do parts[i] = text(pair[1]) .. ':' .. text(pair[2]) end
-    value, life = table.concat(parts, ','), (SLOTS + 1) * one.part
-  elseif one.algorithm == 'gcra' then
-    life = math.max(0, one.used + cost * one.interval)
-    value = life > 0 and text(now) .. ':' .. string.format('%.17g', life) or ''
-  else
-    local total = math.max(0, one.total + cost)
-    value, life = total > 0 and text(one.from) .. ':' .. text(total) or '', one.to - now
-  end
-  if value == '' then redis.call('DEL', one.key)
-  else redis.call('SET', one.key, value, 'PX', text(math.max(1, inMs(life)))) end
-end
-
-if what == 'take' and allowed then
-  for _, one in ipairs(limits) do
-    if one.fits then
-      write(one, one.cost)
-      one.left = one.left - one.cost
+if what == 'refund' or (what == 'take' and allowed) then
+  for i = 1, #KEYS do
+    if fitting[i] or what == 'refund' then
+      if values[i] then redis.call('SET', KEYS[i], values[i], 'PX', format('%.0f', max(1, ceil(lives[i] / 1000))))
+      else redis.call('DEL', KEYS[i]) end
+      if what == 'take' then answer[i * 4 - 2] = answer[i * 4 - 2] - costs[i] end
     end
   end
-elseif what == 'refund' then
-  for _, one in ipairs(limits) do write(one, -one.cost) end
-end
-
-local answer = {}
-for _, one in ipairs(limits) do
-  local never = one.retry == -1
-  table.insert(answer, one.fits and 1 or 0)
-  table.insert(answer, one.left)
-  table.insert(answer, inMs(one.reset))
-  table.insert(answer, one.fits and 0 or never and -1 or math.max(1, inMs(one.retry)))
 end
 return answer
 `
