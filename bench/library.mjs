@@ -6,3 +6,9 @@ const { BENCH_LIBRARY } = process.env
 export const library = await import(
   BENCH_LIBRARY === undefined ? 'express-bulwark' : pathToFileURL(BENCH_LIBRARY).href
 )
+
+/** A module that the package does not export, of the same build. */
+export function internal(path) {
+  const entry = BENCH_LIBRARY ?? new URL('../dist/esm/index.js', import.meta.url).pathname
+  return import(new URL(path, pathToFileURL(entry)).href)
+}

@@ -1,0 +1,63 @@
+import type { RateLimitEvidence } from '../../posture/checklist.js'
+import type { Answer } from './sender.js'
+
+/** What one promise of a limit came to. */
+export interface Finding {
+  readonly outcome: 'kept' | 'failed' | 'not judged'
+  readonly promise: string
+  readonly says: string
+}
+
+/** The limit that is to be proven. */
+export interface Limit {
+  /** The policy's name, where the service or the caller tells it. */
+  readonly rule: string | undefined
+  readonly limit: number
+  readonly windowSeconds: number
+  readonly burst: number | undefined
+  /** How many are to pass from now on, the first answer among them. */
+  readonly expected: number
+  /** Whether nothing was counted before. */
+  readonly isFresh: boolean
+  /** Whether the fields of draft 10 tell it. */
+  readonly isTold: boolean
+}
+
+export interface Result {
+  readonly limit: Limit | undefined
+  readonly findings: readonly Finding[]
+  readonly evidence: RateLimitEvidence | undefined
+}
+
+export function kept(promise: string, says: string): Finding {
+  return { outcome: 'kept', promise, says }
+}
+
+export function failed(promise: string, says: string): Finding {
+  return { outcome: 'failed', promise, says }
+}
+
+export function notJudged(promise: string, says: string): Finding {
+  return { outcome: 'not judged', promise, says }
+}
+
+/** Whatever the handler, or another guard, then said. */
+export function isLetThrough({ status }: Answer): boolean {
+  return status !== undefined && status !== 429 && status < 500
+}
+
+export function isRefused({ status }: Answer): boolean {
+  return status === 429
+}
+
+/** Points that a bucket may have got back in so many seconds; a window gives none back before it is over. */
+export function refilled({ burst, limit, windowSeconds }: Limit, seconds: number): number {
+  return burst === undefined ? 0 : Math.ceil((seconds * limit) / windowSeconds) + 1
+}
+
+/** How long answers took in all, in **seconds**. */
+export function secondsIn(answers: readonly Answer[]): number {
+  const sent = answers.map(({ sentMs }) => sentMs)
+  const answered = answers.map(({ answeredMs }) => answeredMs)
+  return (Math.max(...answered) - Math.min(...sent)) / 1000
+}

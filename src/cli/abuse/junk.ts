@@ -1,0 +1,57 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import {
+  failed,
+  isLetThrough,
+  kept,
+  notJudged,
+  refilled,
+  secondsIn,
+  type Finding,
+  type Limit,
+} from './findings.js'
+import type { Answer, Sender } from './sender.js'
+
+const MOST = 300
+const FEWEST = 30
+
+/** Once a caller is refused: whether it gets further as somebody it made up, or after many whom it made up. */
+export async function proveJunk(sender: Sender, limit: Limit, before: readonly Answer[]): Promise<Finding> {
+  const promise = 'invented callers change nothing'
+  const count = Math.min(MOST, Math.max(FEWEST, limit.expected))
+  const junk = await sender.send(count, junkHeaders)
+  const [after] = await sender.send(1)
+  if (junk.length < count || after === undefined) return notJudged(promise, 'the run met its bounds')
+  const seconds = secondsIn([...before, after])
+  if (limit.burst === undefined && (!limit.isFresh || seconds > limit.windowSeconds))
+    return notJudged(promise, 'points may have come back in the meantime')
+  const most = refilled(limit, seconds)
+  const passed = junk.filter(isAdmitted).length
+  if (passed > most)
+    return failed(
+      promise,
+      `${passed} of ${count} with a random X-Forwarded-For and X-Api-Key were let through; where a proxy sets the ` +
+        'address, give one with --header',
+    )
+  if (most === 0 && isAdmitted(after))
+    return failed(promise, `after ${count} of them the caller was let through`)
+  return kept(promise, `${count} with a random X-Forwarded-For and X-Api-Key: the caller stays refused`)
+}
+
+/** An invented key that authentication refuses got nowhere. */
+function isAdmitted(answer: Answer): boolean {
+  return isLetThrough(answer) && ![400, 401, 403].includes(answer.status ?? 0)
+}
+
+/** What a caller may claim to be. A field that the run was given is not replaced by it. */
+function junkHeaders(): Readonly<Record<string, string>> {
+  const address = `203.0.${[...randomBytes(2)].join('.')}`
+  return {
+    'x-forwarded-for': address,
+    forwarded: `for=${address}`,
+    'x-real-ip': address,
+    'true-client-ip': address,
+    'cf-connecting-ip': address,
+    'x-api-key': randomUUID(),
+    'user-agent': randomUUID(),
+  }
+}
