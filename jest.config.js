@@ -37,7 +37,7 @@ export default {
         '<rootDir>/test/cli/(abuse|arguments|key|loading)',
         '<rootDir>/test/posture/(render|lock|findings|html|baseline|checklist|truth-foreign)',
         '<rootDir>/test/authorization/policy',
-        '<rootDir>/test/authentication/(api-key-text|api-key-stores|certificate-verifier|dpop-fuzz|authorization-fuzz|key-set|introspection-real)',
+        '<rootDir>/test/authentication/(held-replies|api-key-text|api-key-stores|certificate-verifier|dpop-fuzz|authorization-fuzz|key-set|introspection-real)',
         '<rootDir>/test/transport/(formats|gateway-fuzz|gateway-captures)',
         '<rootDir>/test/stores/(limiter|redis-cluster|redis-command|circuit-breaker)',
         '<rootDir>/test/traffic/(idempotency-parts|rate-limit-processes|recipes)',

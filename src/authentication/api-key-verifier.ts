@@ -1,3 +1,4 @@
+import { withParameters } from '../core/challenge.js'
 import { checkOptions, misuse, oneOf, required, text, type OptionRule } from '../core/options.js'
 import { createPrincipal } from '../core/principal.js'
 import { chain } from '../core/thenable.js'
@@ -71,7 +72,8 @@ export function apiKeyVerifier(options: ApiKeyVerifierOptions): Verifier {
 
   return Object.freeze<Verifier>({
     kind: 'api-key',
-    challenge: header === undefined ? 'Bearer' : 'ApiKey',
+    // No scheme of the Authorization field: what says so keeps clients from sending `Authorization: ApiKey ...`.
+    challenge: header === undefined ? 'Bearer' : withParameters('ApiKey', { header }),
     facts: Object.freeze({ ...keys.facts, issuer, in: header ?? 'bearer' }),
     ...(header === undefined ? {} : { header }),
     recognises: (credential: Credential) =>

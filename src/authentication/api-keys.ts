@@ -106,8 +106,7 @@ export function apiKeys(options: ApiKeysOptions): ApiKeys {
   }
 
   async function write(id: string, next: (current: unknown) => ApiKeyRecord | undefined): Promise<void> {
-    if (store.update === undefined)
-      throw new Error('apiKeys: these keys are only read here (see: express-bulwark key new)')
+    if (store.update === undefined) throw new Error(READ_ONLY[kind] ?? READ_ONLY.own)
     await store.update(id, next)
   }
 
@@ -153,6 +152,11 @@ export function apiKeys(options: ApiKeysOptions): ApiKeys {
       await store.close?.()
     },
   })
+}
+
+const READ_ONLY: Readonly<Record<string, string>> & { readonly own: string } = {
+  own: 'apiKeys: these keys are only read here: their store has no update()',
+  file: 'apiKeys: a key file is only read here: set "disabled": true in its record, or use express-bulwark key disable (new, enable, rotate)',
 }
 
 /** Only a good record is changed; a malformed one can be removed. */

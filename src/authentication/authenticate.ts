@@ -8,7 +8,7 @@ import { SecurityProblem } from '../core/problem.js'
 import type { StandardSchema } from '../core/standard-schema.js'
 import { chain } from '../core/thenable.js'
 import { Challenges } from './authenticate/challenges.js'
-import { credentialReader } from './authenticate/credentials.js'
+import { credentialReader, type Hand } from './authenticate/credentials.js'
 import { FailureLimit } from './authenticate/failure-limit.js'
 import { factsOf, healthOf, settingsOf } from './authenticate/settings.js'
 import type { AuthenticateOptions, AuthenticateWithVerifiers, ClaimsOf } from './authenticate/options.js'
@@ -80,19 +80,18 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     return failures.around(clientKey(req, context.client), () => attempt(req, context))
   }
 
-  /** One place adds the challenge to whatever refuses: here it is known which scheme the caller used. */
+  /** One place adds the challenge to whatever refuses: that of the credential which was in hand. */
   function attempt(req: IncomingMessage, context: WritableContext): Verdict | Promise<Verdict> {
-    let scheme: string | undefined
+    const hand: Hand = { scheme: undefined }
     try {
-      const credentials = read(req, context)
-      scheme = credentials[0]?.scheme
+      const credentials = read(req, context, hand)
       if (credentials.length === 0) return anonymous(context)
-      const verdict = verifyAll(credentials, req, context)
+      const verdict = verifyAll(credentials, req, context, hand)
       return verdict instanceof Promise
-        ? verdict.catch((cause: unknown) => challenges.refuse(cause, scheme))
+        ? verdict.catch((cause: unknown) => challenges.refuse(cause, hand.scheme))
         : verdict
     } catch (cause) {
-      return challenges.refuse(cause, scheme)
+      return challenges.refuse(cause, hand.scheme)
     }
   }
 
@@ -110,16 +109,17 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     credentials: readonly Credential[],
     req: IncomingMessage,
     context: WritableContext,
+    hand: Hand,
   ): Verdict | Promise<Verdict> {
     const [first, second] = credentials as [Credential, Credential?]
     if (second === undefined) {
       if (combine === 'required') throw refusal('credential_missing')
-      return chain(verify(first, req, context), (verified) => accept(first, req, context, verified))
+      return chain(verify(first, req, context, hand), (verified) => accept(first, req, context, verified))
     }
     if (combine === 'refused' || !isToken(first)) throw refusal('credentials_conflict')
-    return chain(verify(second, req, context), (beside) => {
+    return chain(verify(second, req, context, hand), (beside) => {
       if (!isByKey(beside)) throw refusal('credentials_conflict')
-      return chain(verify(first, req, context), (verified) => {
+      return chain(verify(first, req, context, hand), (verified) => {
         if (isByKey(verified)) throw refusal('credentials_conflict')
         return accept(first, req, context, verified, beside)
       })
@@ -131,7 +131,9 @@ export function authenticate<const S extends StandardSchema | undefined = undefi
     credential: Credential,
     req: IncomingMessage,
     context: WritableContext,
+    hand: Hand,
   ): Verified | Promise<Verified> {
+    hand.scheme = credential.scheme
     const verifier = verifiers.find((each) => each.recognises(credential))
     if (verifier === undefined) throw refusal(isToken(credential) ? 'token_malformed' : 'scheme_unsupported')
     return chain(verifier.verify(credential, req, context), (verified) =>

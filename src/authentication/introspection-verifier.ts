@@ -78,13 +78,14 @@ export function introspectionVerifier(options: IntrospectionVerifierOptions): Ve
   }
 
   async function describeByServer(name: string, token: string): Promise<Described> {
+    const askedMs = wallClockMs()
     try {
       const answer = await endpoint.ask(name, token)
       const described = readAnswer(answer, settings.answer)
       // Not of not-before: that a token is over stays so.
       checkTimes({ ...described.times, nbf: undefined }, settings.answer, wallClockMs(), refuse)
       if (memory?.accept(name, described, answer) === true)
-        shared?.keep(name, answer, memory.lifeMs(described))
+        shared?.keep(name, answer, askedMs, memory.lifeMs(described))
       return described
     } catch (cause) {
       if (isSecurityProblem(cause) && cause.status === 401) memory?.refuse(name, cause)

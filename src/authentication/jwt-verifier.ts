@@ -31,7 +31,10 @@ export function jwtVerifier(
   options:
     | JwtVerifierOptions<StandardSchema | undefined>
     | readonly JwtVerifierOptions<StandardSchema | undefined>[],
+  ...others: readonly never[]
 ): Verifier {
+  if (others.length > 0)
+    throw new TypeError(`${ME}: several issuers are given as a list: jwtVerifier([first, second])`)
   const all = Array.isArray(options)
     ? (options as readonly JwtVerifierOptions[])
     : [options as JwtVerifierOptions]
@@ -47,7 +50,8 @@ export function verifierOf(
 ): Verifier {
   const policies = all.map((each) => policyOf(me, each as JwtVerifierOptions<StandardSchema>))
   const issuers = new Map(policies.map((policy) => [policy.issuer, new IssuerVerifier(policy)]))
-  if (issuers.size < policies.length) throw misuse(me, 'issuer', 'given once', 'the same issuer twice')
+  if (issuers.size < policies.length)
+    throw new TypeError(`${me}: issuer must be given once, got the same issuer twice`)
   const verifiers = [...issuers.values()]
   const only = verifiers.length === 1 ? verifiers[0] : undefined
 

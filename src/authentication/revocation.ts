@@ -13,6 +13,7 @@ import {
   type OptionRule,
 } from '../core/options.js'
 import type { Store } from '../core/ports.js'
+import { neutralise } from '../core/text.js'
 import { warnOnce } from '../core/warnings.js'
 import { checkCall, momentOf } from './revocation/entries.js'
 import { digestOf, NamesOf, type RevocationKind } from './revocation/names.js'
@@ -179,11 +180,11 @@ function storeOf({ store: shared, name, freshMs, snapshotSeconds, maxEntries }: 
 
 /** Its revocation would be forgotten before it ends. */
 function warnOfLongLife({ principal }: Verified, { name, maxTokenLifetimeSeconds }: Settings): void {
-  const { expiresAt } = principal
+  const { expiresAt, authenticatedBy, issuer } = principal
   if (expiresAt !== undefined && expiresAt <= wallClockMs() / 1000 + maxTokenLifetimeSeconds) return
   warnOnce(
     'revocation_outlived',
-    `a credential outlives maxTokenLifetimeSeconds of revocation "${name}": revoke such ones with expiresAt, or they come back`,
-    name,
+    `a credential of "${neutralise(issuer)}" (${authenticatedBy}) outlives maxTokenLifetimeSeconds of revocation "${name}": revoke such ones with expiresAt, or they come back`,
+    `${name} ${authenticatedBy}`,
   )
 }

@@ -34,7 +34,7 @@ export interface Verified {
 export interface Verifier {
   /** One word: `jwt`. */
   readonly kind: string
-  /** What a 401 says of it (RFC 9110 section 11.6.1): `Bearer`. Where it speaks for no scheme, `undefined`. */
+  /** What a 401 says of it (RFC 9110 section 11.6.1): `Bearer`. */
   readonly challenge: string
   /** Set-up facts for the posture report. Never a secret. */
   readonly facts: Readonly<Record<string, unknown>>

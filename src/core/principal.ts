@@ -17,9 +17,15 @@ export interface Principal<C = Claims> {
   readonly scopes: TextSet
   readonly roles: TextSet
   readonly claims: C
-  /** How the caller proved it: `jwt`, or the name given to `principalFrom`. */
+  /**
+   * How the caller proved it: `jwt`, `introspection`, `api-key`, `certificate`, what a verifier of one's own says, or the
+   * name given to `principalFrom`.
+   */
   readonly authenticatedBy: string
-  /** Names the credential itself (a token's `jti`), where it has a name. Never the credential. */
+  /**
+   * Names the credential itself, where it has a name: `jti` of a token, id of an API key, thumbprint of a certificate.
+   * Never the credential.
+   */
   readonly credentialId: string | undefined
   /** When the credential ends, in **seconds** since the epoch, where it says so. */
   readonly expiresAt: number | undefined

@@ -186,7 +186,13 @@ describe('keys in a file', () => {
     ],
   ])('are 503 where the file %s at the start, until it is mended', async (_what, spoil) => {
     spoil()
-    await expect(keys.warmUp()).rejects.toMatchObject({ status: 503, reason: 'store_unavailable' })
+    const problem: unknown = await keys.warmUp().catch((cause: unknown) => cause)
+    expect(problem).toMatchObject({ status: 503, reason: 'store_unavailable' })
+    // What was wrong stands in the log of whoever awaits it.
+    const { message } = (problem as Error).cause as Error
+    expect(message).toMatch(
+      { 'is not there': 'ENOENT', 'is no JSON': 'it is no JSON' }[_what] ?? 'no regular file',
+    )
     expect(await settle(keys, first.key)).toBe('503')
     expect(keys.health()).toMatchObject({ status: 'down' })
     write(keyFileText([first.record]))
@@ -223,7 +229,9 @@ describe('keys in a file', () => {
   it('are asked for together: the file is read once', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => settle(keys, first.key)))
     expect(new Set(answers)).toEqual(new Set(['accepted']))
-    await expect(keys.create({ scopes: [] })).rejects.toThrow('these keys are only read here')
+    await expect(keys.create({ scopes: [] })).rejects.toThrow(
+      'apiKeys: a key file is only read here: set "disabled": true in its record, or use express-bulwark key disable',
+    )
     await keys.close()
     expect(keys.health()).toMatchObject({ status: 'degraded' })
     expect(await settle(keys, first.key)).toBe('accepted')

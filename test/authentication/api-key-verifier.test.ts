@@ -118,9 +118,12 @@ describe('apiKeyVerifier', () => {
 
   it('tells which scheme it takes, and not why a key was refused', async () => {
     const nothing = await request(plain.app).get('/')
-    expect([nothing.status, nothing.headers['www-authenticate']]).toEqual([401, 'ApiKey'])
+    expect([nothing.status, nothing.headers['www-authenticate']]).toEqual([401, 'ApiKey header="x-api-key"'])
     const bad = await send(plain, `${made.key.slice(0, -1)}-`)
-    expect([bad.status, bad.headers['www-authenticate']]).toEqual([401, 'ApiKey error="invalid_token"'])
+    expect([bad.status, bad.headers['www-authenticate']]).toEqual([
+      401,
+      'ApiKey header="x-api-key", error="invalid_token"',
+    ])
     expect(JSON.stringify([bad.body, bad.headers])).not.toContain(made.id)
   })
 

@@ -114,10 +114,12 @@ export async function checked(
   jkt: string,
 ): Promise<string> {
   try {
-    await proofs.verify(req, {} as never, token, jkt)
+    await proofs.verify(req, token, jkt)
     return 'accepted'
   } catch (cause) {
     const { reason = String(cause), evidence = {} } = cause as { reason?: string; evidence?: Json }
-    return [reason, ...Object.values(evidence)].join(' ')
+    // The rest of a mismatch of URLs is for people; its own test looks at it.
+    const shown = evidence['mismatch'] === 'url' ? ['url'] : Object.values(evidence)
+    return [reason, ...shown].join(' ')
   }
 }

@@ -178,7 +178,9 @@ describe('whatever a URL is', () => {
         const platform = new URL(text)
         expect(platform.origin).toBe(ORIGIN)
         // The platform turns a backslash into a slash, and leaves escapes as they are; nothing here may do either.
-        if (!/[\\%]/.test(text)) expect(read.path).toBe(platform.pathname)
+        // It also keeps dots at the end of a path that begins with an empty segment (`//.a/.`): RFC 3986 has no such case.
+        if (!/[\\%]/.test(text) && !/\/\.\.?$/.test(platform.pathname))
+          expect(read.path).toBe(platform.pathname)
       }),
       runs(20_000),
     )

@@ -245,7 +245,7 @@ describeWith(program('redis-server', 'redis-server'), 'proofs in a real Redis', 
       const proofs = proofsOf({ store: redisStore(client) })
       const proof = caller.proof(token)
       const request = { method: 'GET', url: '/', headers: { dpop: proof }, rawHeaders: ['dpop', proof] }
-      await expect(proofs.verify(request as never, {} as never, token, caller.jkt)).rejects.toMatchObject({
+      await expect(proofs.verify(request as never, token, caller.jkt)).rejects.toMatchObject({
         reason: 'dpop_proof_replayed',
       })
     },

@@ -290,7 +290,7 @@ describe('options', () => {
     [{ store: {} }, 'dpop: store must be redisStore(client) or memoryStore(), got an object'],
     [{ maxProofs: 0 }, 'dpop: maxProofs must be an integer from 1 to 10000000, got 0'],
     [{ maxProofs: 10, maxProofsPerKey: 11 }, 'dpop: maxProofsPerKey must be at most maxProofs (10), got 11'],
-    [{ nonce: true }, 'dpop: nonce must be an object, got true'],
+    [{ nonce: true }, 'dpop: nonce must be an object such as { lifetimeSeconds: 300 }, got true'],
     [{ nonce: { secret: 'x' } }, 'Did you mean secrets?'],
     [{ nonce: { lifetimeSeconds: 9 } }, 'dpop: nonce: lifetimeSeconds must be an integer from 10 to 86400'],
     [{ iatOffset: 300 }, 'Did you mean proofMaxAgeSeconds?'],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { RequestListener, ServerResponse } from 'node:http'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { authenticate, type Authenticator } from '../../src/authentication/authenticate.js'
@@ -338,8 +339,26 @@ describe('attacks', () => {
     expect(problem).toMatchObject({ status: 503, reason: 'introspection_unavailable' })
     const { evidence } = problem as { evidence: object }
     expect(JSON.stringify([evidence, auth.health(), told])).not.toContain('vault')
+    expect(inspect(problem, { depth: 10, showHidden: true })).not.toContain('vault')
     expect(asked).toEqual([])
   })
+
+  it.each<[string, () => Promise<string>]>([
+    ['never answers', () => new Promise(() => undefined)],
+    ['throws late', () => Promise.reject(new Error('late'))],
+  ])(
+    'a source of secrets that %s, asked when the time is over already, holds nobody up',
+    async (_name, secret) => {
+      const over = jest.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort())
+      try {
+        await expect(use(verifying({ client: { id: 'api', secret } }))).resolves.toBe(
+          '503 introspection_unavailable',
+        )
+      } finally {
+        over.mockRestore()
+      }
+    },
+  )
 
   it('a claim named as a part of every object is only a claim', async () => {
     reply = (_req, res) => {
@@ -556,6 +575,34 @@ describeWith(program('redis-server', 'redis-server'), 'answers shared in Redis',
     await client.set(key, text)
     await expect(use(verifying({ store }))).resolves.toBe('200')
     expect(asked).toHaveLength(2)
+  })
+
+  it('of a clock that is ahead are believed no longer than others', async () => {
+    const store = redisStore(client, { timeoutMs: 1000 })
+    await use(verifying({ store }))
+    await client.ping()
+    const [key = ''] = await client.keys('*')
+    const { askedMs, ...rest } = JSON.parse((await client.get(key)) ?? '') as { askedMs: number }
+    await client.set(key, JSON.stringify({ ...rest, askedMs: askedMs + 800 }))
+    await expect(use(verifying({ store }))).resolves.toBe('200')
+    expect(asked).toHaveLength(1)
+    await client.set(key, JSON.stringify({ ...rest, askedMs: Date.now() + 9000 }))
+    await expect(use(verifying({ store }))).resolves.toBe('200')
+    expect(asked).toHaveLength(2)
+  })
+
+  it('are as old as the question: what the server did after it may not be in them', async () => {
+    stopClocks()
+    const store = redisStore(client, { timeoutMs: 1000 })
+    const beforeMs = Date.now()
+    reply = (req, res) => {
+      forward(3000)
+      active()(req, res)
+    }
+    await use(verifying({ store }))
+    await client.ping()
+    const [key = ''] = await client.keys('*')
+    expect(JSON.parse((await client.get(key)) ?? '')).toMatchObject({ askedMs: beforeMs })
   })
 
   it('that cannot be had are asked of the server', async () => {

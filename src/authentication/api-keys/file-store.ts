@@ -20,6 +20,7 @@ export function keysInFile(path: string): ApiKeyStore {
   let stamp = ''
   let checkedMs = -Infinity
   let problem = ''
+  let fault: unknown
   let checking: Promise<void> | undefined
 
   const isDue = (): boolean => monotonicMs() - checkedMs >= CHECK_EVERY_MS
@@ -29,7 +30,9 @@ export function keysInFile(path: string): ApiKeyStore {
       await load()
       if (problem !== '') publishEvent('info', 'api_key_file_restored', { file: path })
       problem = ''
+      fault = undefined
     } catch (cause) {
+      fault = cause
       const next = problemOf(cause)
       if (next !== problem) publishEvent('error', 'api_key_file_broken', { file: path, problem: next })
       problem = next
@@ -54,7 +57,7 @@ export function keysInFile(path: string): ApiKeyStore {
   }
 
   function fromMemory(id: string): unknown {
-    if (current === undefined) throw unreadable(problem)
+    if (current === undefined) throw unreadable(problem, fault)
     return current.records.has(id) ? (current.records.get(id) ?? MALFORMED) : undefined
   }
 
@@ -75,7 +78,7 @@ export function keysInFile(path: string): ApiKeyStore {
     },
     async warmUp() {
       await (checking ??= check())
-      if (current === undefined) throw unreadable(problem)
+      if (current === undefined) throw unreadable(problem, fault)
     },
     health,
     close() {
@@ -87,10 +90,11 @@ export function keysInFile(path: string): ApiKeyStore {
   }
 }
 
-function unreadable(problem: string): SecurityProblem {
+function unreadable(problem: string, cause: unknown): SecurityProblem {
   return new SecurityProblem('store_unavailable', {
     headers: { 'retry-after': '1' },
     evidence: { store: 'api-keys', problem: `the key file: ${problem}` },
+    cause,
   })
 }
 

@@ -40,8 +40,9 @@ export class Challenges {
    */
   refuse(cause: unknown, scheme: string | undefined): never {
     if (!isSecurityProblem(cause) || (cause.status !== 401 && cause.status !== 400)) throw cause
-    const { reason, headers, evidence } = cause
+    const { reason, status, code, title, detail, type, members, headers, evidence } = cause
     throw new SecurityProblem(reason, {
+      ...{ status, code, title, detail, type, members },
       headers: { ...headers, 'www-authenticate': this.#challengeFor(cause, scheme) },
       ...(evidence === undefined ? {} : { evidence }),
       cause: cause.cause,

@@ -22,6 +22,7 @@ export function readAuthorization(
   req: IncomingMessage,
   schemes: ReadonlySet<string>,
   maxTokenLength: number,
+  hand: Hand,
 ): Credential | undefined {
   if (countLines(req.rawHeaders, 'authorization') > 1) throw refusal('authorization_repeated')
   const value = req.headers.authorization
@@ -32,6 +33,7 @@ export function readAuthorization(
   const scheme = written.toLowerCase()
   // A credential that cannot be checked is not the same as none.
   if (!schemes.has(scheme)) throw refusal('scheme_unsupported')
+  hand.scheme = scheme
   const token = value.slice(written.length + 1)
   if (token.length <= maxTokenLength && TOKEN68.test(token)) return { scheme, value: token }
   if (token === '' || /\s/.test(token)) throw refusal('authorization_malformed')
@@ -69,7 +71,12 @@ export function authorizationSchemes(verifiers: readonly Verifier[]): Set<string
   return new Set(speaking.map(({ challenge }) => challenge.split(' ', 1)[0]?.toLowerCase() ?? ''))
 }
 
-type CredentialReader = (req: IncomingMessage, context: RequestContext) => readonly Credential[]
+/** Scheme of the credential that is being read or verified: what a refusal is about. */
+export interface Hand {
+  scheme: string | undefined
+}
+
+type CredentialReader = (req: IncomingMessage, context: RequestContext, hand: Hand) => readonly Credential[]
 
 /**
  * Reads the credentials of a request: the Authorization field first, then headers of their own. A certificate counts
@@ -81,14 +88,16 @@ export function credentialReader({ verifiers, dpop, maxTokenLength }: Settings):
   if (dpop !== undefined) schemes.add('dpop')
   const readsCertificates = verifiers.some((verifier) => verifier.recognises(CERTIFICATE))
 
-  return function readCredentials(req, context) {
+  return function readCredentials(req, context, hand) {
     const found: Credential[] = []
-    const authorization = readAuthorization(req, schemes, maxTokenLength)
+    const authorization = readAuthorization(req, schemes, maxTokenLength, hand)
     if (authorization !== undefined) found.push(authorization)
     for (const name of headers) {
+      hand.scheme = name
       const credential = readHeader(req, name, maxTokenLength)
       if (credential !== undefined) found.push(credential)
     }
+    hand.scheme = found[0]?.scheme
     if (found.length > 2) throw refusal('credentials_conflict')
     if (found.length === 0 && readsCertificates && showsCertificate(req, context)) return [CERTIFICATE]
     return found

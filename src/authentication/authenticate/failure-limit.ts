@@ -6,7 +6,8 @@ import type { RateLimitCheck } from '../../core/ports.js'
 import { MemoryLimiter } from '../../stores/memory/limiter.js'
 
 /**
- * Refuses an address that has been answered 401 too often, before its next credential is looked at.
+ * Refuses an address that has been answered 401 too often, before its next credential is looked at. That a nonce is
+ * demanded is no such answer.
  *
  * Attempts that run at the same time are all looked at: the count is taken when an attempt has failed, so that many
  * good callers behind one address never hold each other up.
@@ -46,9 +47,14 @@ export class FailureLimit {
   }
 
   #counted(key: string, cause: unknown): never {
-    if (isSecurityProblem(cause) && cause.status === 401) this.#limiter.take(this.#checkOf(key))
+    if (isFailure(cause)) this.#limiter.take(this.#checkOf(key))
     throw cause
   }
+}
+
+/** A demand for a nonce is a step of every good client's way (RFC 9449 section 8), and comes after token and proof were good. */
+function isFailure(cause: unknown): boolean {
+  return isSecurityProblem(cause) && cause.status === 401 && cause.code !== 'use_dpop_nonce'
 }
 
 function exhausted(retryMs: number): SecurityProblem {

@@ -15,7 +15,10 @@ export interface CommonOptions {
   /** Called with each principal, to put it where other code looks for it. This library itself writes only its context. */
   // A method, so that a function of Express's own Request may be given.
   expose?(req: IncomingMessage, principal: Principal): unknown
-  /** Most 401 answers to one address in a window; then 429 before any token is looked at. Counted in this process. */
+  /**
+   * Most 401 answers to one address, 1 to 1000000, in a window of 1 to 86400 **seconds**; then 429 before any token is
+   * looked at. That a nonce is demanded does not count. Counted in this process. @default no limit
+   */
   readonly failureLimit?: { readonly limit: number; readonly windowSeconds: number }
   /** Accepts tokens under the scheme DPoP, with proof of the key they are bound to (RFC 9449). @default not accepted */
   readonly dpop?: DpopOptions

@@ -67,8 +67,8 @@ const COMMON_RULES: Readonly<Record<keyof CommonOptions | 'mode', OptionRule>> =
   maxTokenLength: integer(256, 65_536, 'characters'),
   required: flag,
   expose: callback,
-  failureLimit: record,
-  dpop: record,
+  failureLimit: { ...record, says: 'an object such as { limit: 20, windowSeconds: 60 }' },
+  dpop: { ...record, says: "an object such as { publicOrigin: 'https://orders.example' }" },
   senderConstrained: oneOf('when-bound', 'required'),
   revocation: {
     says: 'what revocation() makes',
@@ -118,6 +118,8 @@ function verifiersOf(options: AuthenticateOptions | AuthenticateWithVerifiers): 
     checkOptions(ME, options, rules, { ...JWT_ALIASES, ...ALIASES })
     return [verifierOf(ME, [options as AuthenticateOptions])]
   }
+  const stray = Object.keys(options).find((name) => Object.hasOwn(JWT_RULES, name))
+  if (stray !== undefined) throw new TypeError(`${ME}: ${stray} belongs into jwtVerifier()`)
   checkOptions(ME, options, { verifiers: mandatory(verifiers), ...COMMON_RULES }, ALIASES)
   const list = [...(given as readonly Verifier[])]
   if (list.filter(({ kind }) => kind === 'jwt').length > 1)
@@ -128,6 +130,7 @@ function verifiersOf(options: AuthenticateOptions | AuthenticateWithVerifiers): 
       given,
     )
   checkHeaders(list)
+  checkOrder(list)
   return list
 }
 
@@ -144,6 +147,17 @@ function checkHeaders(list: readonly Verifier[]): void {
         header,
       )
   }
+}
+
+/** Introspection recognises every opaque token, and an API key as bearer token is one to it: the server would be sent it. */
+function checkOrder(list: readonly Verifier[]): void {
+  const introspection = list.findIndex(({ kind }) => kind === 'introspection')
+  if (introspection === -1) return
+  const after = list.slice(introspection)
+  if (after.some(({ kind, header }) => kind === 'api-key' && header === undefined))
+    throw new TypeError(
+      `${ME}: apiKeyVerifier({ scheme: 'bearer' }) must stand before introspectionVerifier(), which would be sent the keys`,
+    )
 }
 
 /** What the posture shows. One verifier's facts stand by themselves; several are listed. */

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { RequestContext } from '../../core/context.js'
 import { SecurityProblem } from '../../core/problem.js'
 import { countLines } from '../authenticate/credentials.js'
 import { refusal } from '../refusal.js'
@@ -16,7 +15,7 @@ export interface DpopProofs {
   readonly challenge: string
   readonly facts: Readonly<Record<string, unknown>>
   /** Rejects with a `SecurityProblem` unless the request carries a good, fresh proof by the key `jkt` for `token`. */
-  verify(req: IncomingMessage, context: RequestContext, token: string, jkt: string): void | Promise<void>
+  verify(req: IncomingMessage, token: string, jkt: string): void | Promise<void>
   warmUp?(): Promise<void>
   close?(): Promise<void>
 }
@@ -32,12 +31,7 @@ export function dpopProofs(me: string, options: DpopOptions): DpopProofs {
   const { algorithms, nonces } = settings
   const replays = replaysOf(settings)
 
-  async function verify(
-    req: IncomingMessage,
-    _context: RequestContext,
-    token: string,
-    jkt: string,
-  ): Promise<void> {
+  async function verify(req: IncomingMessage, token: string, jkt: string): Promise<void> {
     const claims = await readProof(proofOf(req), algorithms, jkt)
     checkProof(claims, { req, token }, settings)
     const age = nonces?.ageOf(claims.nonce)

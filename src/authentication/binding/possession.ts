@@ -32,7 +32,7 @@ export function possessionChecker({ dpop, senderConstrained }: Settings): Posses
     }
     if (dpop === undefined) throw refusal('confirmation_unsupported')
     if (scheme !== 'dpop') throw refusal('bound_token_as_bearer')
-    return dpop.verify(req, context, value, jkt)
+    return dpop.verify(req, value, jkt)
   }
 }
 

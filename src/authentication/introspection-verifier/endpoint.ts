@@ -147,17 +147,12 @@ export class IntrospectionEndpoint {
     return !isOutage
   }
 
-  /** What a source of secrets says when it fails may hold one. */
+  /** What a source of secrets says when it fails may hold one: it is not even hung on as the cause. */
   async #credentials(signal: AbortSignal): Promise<Credentials> {
     try {
       return await before(signal, this.#policy.authentication())
-    } catch (cause) {
-      throw Object.assign(
-        new EndpointFault('the credential of the introspection client cannot be had', true),
-        {
-          cause,
-        },
-      )
+    } catch {
+      throw new EndpointFault('the credential of the introspection client cannot be had', true)
     }
   }
 
@@ -208,6 +203,11 @@ export class IntrospectionEndpoint {
 
 /** A source that never answers must not keep its turn for ever. */
 function before<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  if (signal.aborted) {
+    // Nobody waits for it any more, and a rejection that nobody takes ends the process.
+    work.catch(() => undefined)
+    return Promise.reject(new Error('too slow'))
+  }
   return new Promise((resolve, reject) => {
     const late = (): void => {
       reject(new Error('too slow'))

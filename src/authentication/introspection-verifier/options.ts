@@ -32,9 +32,9 @@ export type IntrospectionClient = SecretClient | KeyClient
 export interface IntrospectionCacheOptions {
   /** Longest time that an answer about a good token is believed, in **seconds**, 1 to 60. @default 10 */
   readonly maxSeconds?: number
-  /** @default 10000 */
+  /** Answers about good tokens that are remembered, 2 to 1000000. @default 10000 */
   readonly maxEntries?: number
-  /** @default 33554432 (32 MiB) */
+  /** Room for them, in **bytes**, 65536 to 1 GiB. @default 33554432 (32 MiB) */
   readonly maxBytes?: number
   /** As `maxSeconds`, of a token that is refused; 0 to 60, 0 for never. @default 10 */
   readonly refusedSeconds?: number

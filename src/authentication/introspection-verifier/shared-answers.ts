@@ -5,6 +5,9 @@ import { command } from '../../stores/redis/command.js'
 
 type Json = Readonly<Record<string, unknown>>
 
+/** How far the clock of another machine may be ahead. */
+const MAX_AHEAD_MS = 1000
+
 export interface SharedAnswer {
   readonly answer: Json
   readonly ageMs: number
@@ -32,10 +35,10 @@ export class SharedAnswers {
     }
   }
 
-  /** Nobody waits for it. */
-  keep(name: string, answer: Json, lifeMs: number): void {
+  /** Nobody waits for it. `askedMs`: the wall clock before the server was asked. */
+  keep(name: string, answer: Json, askedMs: number, lifeMs: number): void {
     if (lifeMs < 1) return
-    const value = JSON.stringify({ askedMs: wallClockMs(), answer })
+    const value = JSON.stringify({ askedMs, answer })
     const life = String(Math.ceil(lifeMs))
     command(this.#store, 'SET', this.#prefix + name, value, 'PX', life).catch(() => undefined)
   }
@@ -45,6 +48,8 @@ function sharedAnswerIn(text: unknown): SharedAnswer | undefined {
   if (typeof text !== 'string') return undefined
   const { askedMs, answer } = (JSON.parse(text) ?? {}) as { askedMs?: unknown; answer?: unknown }
   if (typeof askedMs !== 'number' || !record.holds(answer)) return undefined
-  // Another machine's clock may be ahead: such an answer is as old as it is new, and Redis ends it.
-  return { answer: answer as Json, ageMs: Math.max(0, wallClockMs() - askedMs) }
+  const ageMs = wallClockMs() - askedMs
+  // How old the answer of a clock that is ahead is, nobody knows: it would be believed for so much longer.
+  if (ageMs < -MAX_AHEAD_MS) return undefined
+  return { answer: answer as Json, ageMs: Math.max(0, ageMs) }
 }

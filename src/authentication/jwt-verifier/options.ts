@@ -44,7 +44,7 @@ export interface JwtVerifierOptions<S extends StandardSchema | undefined = undef
   readonly maxTokenLifetimeSeconds?: number
   /** As `maxTokenLifetimeSeconds`, with a mode. */
   readonly maxTokenLifetime?: TighteningOption
-  /** Claims that must be there, beside `iss`, `exp` and the audience, which always must. */
+  /** Claims that must be there and not be empty, beside `iss`, `sub`, `exp` and the audience, which always must. */
   readonly requiredClaims?: readonly string[]
   /** Where scopes, roles and the kind of caller are found in the claims. */
   readonly principal?: PrincipalMapping
@@ -56,8 +56,11 @@ export interface JwtVerifierOptions<S extends StandardSchema | undefined = undef
   readonly jwksCooldownMs?: number
   /** Age at which keys are refreshed in the background, in **milliseconds**, 1 s to 24 h. @default 600000 */
   readonly jwksMaxAgeMs?: number
-  /** How long past that age the last good keys serve while the server is out, in **milliseconds**, to 24 h. @default 3600000 */
+  /** How long past that age the last good keys serve while the server is out, in **milliseconds**, 0 to 24 h. @default 3600000 */
   readonly jwksStaleMs?: number
-  /** Bounds of the memory of verified tokens, or `false` for none. @default 10000 entries, 32 MiB */
+  /**
+   * Bounds of the memory of verified tokens, or `false` for none: 2 to 1000000 entries, 65536 **bytes** to 1 GiB.
+   * @default 10000 entries, 32 MiB
+   */
   readonly verifiedTokens?: false | { readonly maxEntries?: number; readonly maxBytes?: number }
 }

@@ -43,6 +43,10 @@ const secureUrl: OptionRule = {
   holds: (value) => isSecureUrl(value),
 }
 const schema: OptionRule = { says: 'a Standard Schema', holds: isStandardSchema }
+const tighteningRule: OptionRule = {
+  ...record,
+  says: "an object such as { seconds: 900, mode: 'report' }",
+}
 const mapper = either(text(), callback)
 
 /** What each option of `jwtVerifier` must be. */
@@ -55,9 +59,9 @@ export const JWT_RULES: Readonly<Record<keyof JwtVerifierOptions<StandardSchema>
   typ: either(text(), listOf(text()), record),
   clockToleranceSeconds: integer(0, 60, 'seconds'),
   maxTokenAgeSeconds: integer(1, 365 * DAY_SECONDS, 'seconds'),
-  maxTokenAge: record,
+  maxTokenAge: tighteningRule,
   maxTokenLifetimeSeconds: integer(1, 365 * DAY_SECONDS, 'seconds'),
-  maxTokenLifetime: record,
+  maxTokenLifetime: tighteningRule,
   requiredClaims: listOf(text()),
   principal: record,
   claims: schema,

@@ -21,16 +21,20 @@ interface Presented {
 /** Refuses a proof that was made for another request or another token, too long ago, or for later. */
 export function checkProof(claims: ProofClaims, { req, token }: Presented, policy: ProofPolicy): void {
   if (claims.htm !== req.method) throw mismatch('method')
-  if (!isForUrlOf(req, claims.htu, policy.publicOrigins)) throw mismatch('url')
+  checkUrl(req, claims.htu, policy.publicOrigins)
   if (claims.ath !== createHash('sha256').update(token).digest('base64url')) throw mismatch('token')
   checkTimes(claims, policy)
 }
 
 /** The path as it came in: Express cuts `url` down on the way, and only the way here is none of the caller's business. */
-function isForUrlOf(req: IncomingMessage & ExpressParts, htu: string, origins: ReadonlySet<string>): boolean {
+function checkUrl(req: IncomingMessage & ExpressParts, htu: string, origins: ReadonlySet<string>): void {
   const path = requestPath(req.originalUrl ?? req.url ?? '')
   const target = targetUri(htu)
-  return path !== undefined && target?.path === path && origins.has(target.origin)
+  // Our own origins are told; the path is the caller's, and may hold what no record should.
+  const wrong = (differs: string): Error =>
+    refusal('dpop_proof_mismatch', { mismatch: 'url', differs, expected: [...origins] })
+  if (target === undefined || !origins.has(target.origin)) throw wrong('origin')
+  if (target.path !== path) throw wrong(path === undefined ? 'request path has no normal form' : 'path')
 }
 
 function checkTimes({ iat, exp, nbf }: ProofClaims, policy: ProofPolicy): void {
@@ -43,7 +47,7 @@ function checkTimes({ iat, exp, nbf }: ProofClaims, policy: ProofPolicy): void {
   if (nbf !== undefined && nbf > now + tolerance) throw expired('nbf')
 }
 
-function mismatch(what: 'method' | 'url' | 'token'): Error {
+function mismatch(what: 'method' | 'token'): Error {
   return refusal('dpop_proof_mismatch', { mismatch: what })
 }
 

@@ -45,7 +45,7 @@ export interface DpopOptions {
   readonly store?: Store
   /** Most proofs remembered in memory, 1 to 10000000; then 503. Not with a shared store. @default 200000 */
   readonly maxProofs?: number
-  /** Most of them by one key, so that one caller cannot use up the room of all. @default a fortieth of `maxProofs` */
+  /** Most of them by one key, 1 to `maxProofs`, so that one caller cannot use up the room of all. @default a fortieth of `maxProofs` */
   readonly maxProofsPerKey?: number
   /** Demands a nonce of this service in each proof. @default not demanded */
   readonly nonce?: DpopNonceOptions
@@ -89,7 +89,7 @@ const RULES: Readonly<Record<keyof DpopOptions, OptionRule>> = {
   store: storeRule,
   maxProofs: integer(1, 10_000_000),
   maxProofsPerKey: integer(1, 10_000_000),
-  nonce: record,
+  nonce: { ...record, says: 'an object such as { lifetimeSeconds: 300 }' },
 }
 
 // What express-oauth2-jwt-bearer and others call the same things.
