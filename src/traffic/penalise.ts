@@ -7,6 +7,7 @@ import { SecurityProblem } from '../core/problem.js'
 import { chain, disarm } from '../core/thenable.js'
 import { Attempts, type Attempt } from './penalise/attempts.js'
 import { penaltiesOf, type PenaliseOptions, type PenalisePolicies, type Penalty } from './penalise/options.js'
+import { whenHandedOver } from './penalise/handed-over.js'
 import { together } from './penalise/together.js'
 import { retryAfter } from './rate-limit/fields.js'
 import { whenEnded } from './shared-end.js'
@@ -62,18 +63,24 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
     },
   })
 
-  function conclude(attempt: Attempt, req: IncomingMessage, res: ServerResponse): Verdict {
+  function conclude(attempt: Attempt, req: IncomingMessage, res: ServerResponse): Verdict | Promise<Verdict> {
     if (attempt.outcome !== 'reserved') return refusal(attempt)
     seen.add(req)
-    // As defineGuard sees it: nobody will verify anything, so nothing was tried.
+    // Nobody will verify anything, so nothing was tried. Later, so that `defineGuard` sees it too: what is passed on at
+    // once is verified, whether the caller is there or not.
     if (res.writableEnded || res.destroyed) {
       attempt.succeeded()
-      return PASSED
+      return Promise.resolve(PASSED)
     }
-    whenEnded(req, res, () => {
+    let isSettled = false
+    const settle = (): void => {
+      if (isSettled) return
+      isSettled = true
       if (res.writableEnded && !seemsFailed(res, req)) attempt.succeeded()
       else attempt.failed()
-    })
+    }
+    whenHandedOver(res, settle)
+    whenEnded(req, res, settle)
     return PASSED
   }
 

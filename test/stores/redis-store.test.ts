@@ -102,11 +102,11 @@ describe('a script', () => {
         new Promise((_, reject) =>
           setTimeout(() => {
             reject(NOSCRIPT)
-          }, 30),
+          }, 200),
         ),
     )
     await expect(ask(client, 5)).rejects.toMatchObject({ evidence: { problem: 'too slow' } })
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    await new Promise((resolve) => setTimeout(resolve, 230))
     expect(sent).toEqual(['EVALSHA'])
   })
 })

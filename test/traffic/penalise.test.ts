@@ -259,6 +259,86 @@ describe('penalise', () => {
     expect([(await next).status, login.checks]).toEqual([204, 1])
   })
 
+  it('verifies nothing for who left before it, also where all of it answers at once', async () => {
+    const guard = penalise(one({ limit: 1, by: () => 'ada' }))
+    let arrived = 0
+    let left = 0
+    let entered = 0
+    const slow: Handler = (_req, res, next) => {
+      arrived += 1
+      if (arrived > 5) next()
+      else
+        res.on('close', () => {
+          left += 1
+          next()
+        })
+    }
+    server = await serve(
+      appWith([slow, guard], (_req, res) => {
+        entered += 1
+        res.status(401).end()
+      }),
+    )
+    for (let i = 1; i <= 5; i += 1) {
+      const socket = await opened(server.port, GET)
+      await until(() => arrived === i)
+      socket.destroy()
+      await until(() => left === i)
+    }
+    expect(entered).toBe(0)
+    // What was not tried is not charged.
+    expect([await statuses(['wrong', 'wrong']), entered]).toEqual([[401, 429], 1])
+  })
+
+  it('gives back at the end of the handler, not when the caller reads its answer', async () => {
+    const guard = penalise(one({ limit: 1, by: () => 'ada' })) as Handler
+    const held: (() => void)[] = []
+    let asked = 0
+    const counted = penalise(
+      one({ name: 'asked', limit: 9, by: () => 'x', isFailure: () => (asked += 1) < 0 }),
+    )
+    const aside: Handler = (req, res, next) => {
+      if (req.query['held'] === undefined) guard(req, res, next)
+      else held.push(() => res.end())
+    }
+    server = await serve(
+      appWith([counted, aside], (req, res) => {
+        res.status(req.method === 'GET' ? 204 : 401).end()
+      }),
+    )
+    const socket = await opened(server.port, GET.replace('/', '/?held=1') + GET)
+    await until(() => held.length === 1 && asked === 1)
+    expect(await statuses(['wrong'])).toEqual([401])
+    held[0]!()
+    await until(() => asked === 3)
+    expect(await statuses(['wrong'])).toEqual([429])
+    await pause(10)
+    // Each answer was asked about once: the pipelined one, the held one, two attempts.
+    expect(asked).toBe(4)
+    socket.destroy()
+  })
+
+  it('gives nothing back whose window has passed: it would pay for a later failure', async () => {
+    let offset = 0
+    const real = performance.now.bind(performance)
+    jest.spyOn(performance, 'now').mockImplementation(() => real() + offset)
+    const guard = penalise(one({ limit: 2, windowSeconds: 60, by: () => 'ada' }))
+    const held: (() => void)[] = []
+    server = await serve(
+      appWith([guard], (req, res) => {
+        if (req.method === 'POST') res.status(401).end()
+        else held.push(() => res.end())
+      }),
+    )
+    const slow = fetch(server.url)
+    await until(() => held.length === 1)
+    offset = 62_000
+    expect(await statuses(['wrong', 'wrong'])).toEqual([401, 401])
+    held[0]!()
+    expect((await slow).status).toBe(200)
+    expect(await statuses(['wrong'])).toEqual([429])
+  })
+
   it.each<[string, PenaliseOptions['isFailure'], number[]]>([
     ['says failure of every answer', () => true, [204, 204, 429]],
     ['says nothing of any', () => undefined as never, [204, 204, 429]],

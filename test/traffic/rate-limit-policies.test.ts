@@ -108,6 +108,11 @@ describe('rateLimit, whom it counts', () => {
     ]).toEqual([200, 429, 200, 200])
   })
 
+  it('by route counts HEAD as GET, whose route serves it', async () => {
+    const app = appWith([policy('head', { by: ['address', 'route'], limit: 1 })])
+    expect([(await get(app)).status, (await request(app).head('/orders/2')).status]).toEqual([200, 429])
+  })
+
   it.each<[56 | 64, string, string, boolean]>([
     [64, '192.0.2.1', '::ffff:192.0.2.1', true],
     [64, '192.0.2.1', '::ffff:c000:201', true],

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../core/clock.js'
 import { publishEvent } from '../../core/events.js'
 import type { Health } from '../../core/lifecycle.js'
 import { integer } from '../../core/options.js'
@@ -26,6 +27,8 @@ export interface StoreGuard {
 export function storeGuard(store: string, name: string, settings: StoreGuardSettings): StoreGuard {
   const { timeoutMs, breakerFailures, breakerCoolDownMs } = settings
   let lastProblem = ''
+  let hasFailedThisTurn = false
+  let counted = 0
   const breaker = new CircuitBreaker({
     failures: breakerFailures,
     coolDownMs: breakerCoolDownMs,
@@ -34,15 +37,27 @@ export function storeGuard(store: string, name: string, settings: StoreGuardSett
 
   async function run<T>(operation: () => Promise<T>): Promise<T> {
     if (!breaker.tryAcquire()) throw unavailable('circuit open')
+    const countedBefore = counted
     try {
       const result = await withTimeout(operation, timeoutMs)
       breaker.succeeded()
       return result
     } catch (cause) {
       lastProblem = problemOf(cause)
-      breaker.failed()
+      countFailure(countedBefore)
       throw unavailable(lastProblem, cause)
     }
+  }
+
+  /** What was under way together and fails in one turn of the event loop failed of one cause, however many it is. */
+  function countFailure(countedBefore: number): void {
+    if (hasFailedThisTurn && countedBefore !== counted && breaker.state === 'closed') return
+    counted += 1
+    hasFailedThisTurn = true
+    setImmediate(() => {
+      hasFailedThisTurn = false
+    }).unref()
+    breaker.failed()
   }
 
   function unavailable(problem: string, cause?: unknown): SecurityProblem {
@@ -79,16 +94,37 @@ function problemOf(cause: unknown): string {
   return word === undefined ? 'failed' : `failed: ${word}`
 }
 
-/** The time-out is ours: a client may queue a command for ever when its server is gone or frozen. */
+/** A timer that is later than this, in **milliseconds**, did not wait for the store: this process was busy. */
+const BUSY_MS = 10
+
+/**
+ * The time-out is ours: a client may queue a command for ever when its server is gone or frozen.
+ *
+ * A store is not slow because this process was busy. Timers run before sockets are read, so a reply that is there
+ * already is read first; and who was busy while it waited waits once more.
+ */
 function withTimeout<T>(operation: () => Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: TIMED_OUT }))
-    }, timeoutMs)
-    timer.unref()
+    let isOver = false
+    let timer: NodeJS.Timeout
+    const wait = (isLast: boolean): void => {
+      const dueMs = monotonicMs() + timeoutMs
+      timer = setTimeout(() => {
+        const wasBusy = monotonicMs() - dueMs > BUSY_MS
+        // Not unref'd: it is due in this very turn.
+        setImmediate(() => {
+          if (isOver) return
+          if (wasBusy && !isLast) wait(true)
+          else reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: TIMED_OUT }))
+        })
+      }, timeoutMs)
+      timer.unref()
+    }
+    wait(false)
     operation()
       .then(resolve, reject)
       .finally(() => {
+        isOver = true
         clearTimeout(timer)
       })
   })

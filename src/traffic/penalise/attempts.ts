@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../core/clock.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import type { RateLimitCheck, RateLimitPort, Store } from '../../core/ports.js'
 import { chain, isThenable } from '../../core/thenable.js'
@@ -43,9 +44,7 @@ export class Attempts {
   begin(checks: readonly RateLimitCheck[]): Attempt | Promise<Attempt> {
     const culprits = this.#culpritsOf(checks)
     return chain(this.#remainingMs(culprits), (retryMs) =>
-      retryMs > 0
-        ? { outcome: 'blocked', retryMs }
-        : chain(this.#counters.take(checks), (counted) => this.#reserved(checks, culprits, counted)),
+      retryMs > 0 ? { outcome: 'blocked', retryMs } : this.#take(checks, culprits),
     )
   }
 
@@ -53,10 +52,19 @@ export class Attempts {
     this.#lease.release()
   }
 
+  #take(checks: readonly RateLimitCheck[], culprits: readonly Culprit[]): Attempt | Promise<Attempt> {
+    // From before it is asked: the charge is younger than that, whenever a store makes it.
+    const chargedMs = monotonicMs()
+    return chain(this.#counters.take(checks), (counted) =>
+      this.#reserved(checks, culprits, counted, chargedMs),
+    )
+  }
+
   #reserved(
     checks: readonly RateLimitCheck[],
     culprits: readonly Culprit[],
     { allowed, states, by }: Counted,
+    chargedMs: number,
   ): Attempt {
     if (!allowed) {
       const full = checks.filter((_, index) => states[index]?.allowed === false)
@@ -74,7 +82,10 @@ export class Attempts {
     }
     return {
       outcome: 'reserved',
-      succeeded: settle(() => counts.refund(checks)),
+      succeeded: settle(() => {
+        const held = stillCharged(checks, chargedMs)
+        return held.length === 0 ? undefined : counts.refund(held)
+      }),
       failed: settle(() => (culprits.length === 0 ? undefined : blocks.noteFailure(culprits))),
     }
   }
@@ -97,6 +108,12 @@ export class Attempts {
       return [{ name, key, limit: asked.limit, windowMs: (asked.windowSeconds ?? 0) * 1000, block }]
     })
   }
+}
+
+/** A charge whose window has passed is gone by itself: given back as well, it would pay for a later failure. */
+function stillCharged(checks: readonly RateLimitCheck[], chargedMs: number): readonly RateLimitCheck[] {
+  const ageMs = monotonicMs() - chargedMs
+  return checks.filter(({ rule }) => rule.algorithm !== 'fixed' && ageMs < rule.windowMs)
 }
 
 /** The answer is out already. What cannot be given back stays charged, which is the safe side. */

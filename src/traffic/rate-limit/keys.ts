@@ -68,7 +68,8 @@ const READERS: Readonly<Record<LimitFact, FactReader>> = {
     ])
   },
   // Everything that no route serves is one place: a template, never a path that a caller makes up.
-  route: (req, { method }) => `${method} ${routeTemplate(req)}`,
+  // Express serves HEAD by the route of GET, and the handler does the same work for it.
+  route: (req, { method }) => `${method === 'HEAD' ? 'GET' : method} ${routeTemplate(req)}`,
 }
 
 /** A function may answer with a secret: only its digest is kept. */
