@@ -35,8 +35,9 @@ export interface AuditLogOptions {
    */
   readonly errorMessages?: boolean
   /**
-   * For how many **seconds** after a refusal by a limit (429 or 503 of the traffic layer) further ones of the same caller
-   * under the same rule are counted and written as one record, 0 to 3600; 0 writes each. @default 10
+   * For how many **seconds** after a refusal by a limit (429 or 503 of the traffic layer, but no time-out) further ones of
+   * the same caller from the same address under the same rule are counted and written as one record, 0 to 3600; 0 writes
+   * each. @default 10
    */
   readonly coalesceSeconds?: number
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { auditLog, type AuditLogOptions } from '../../src/audit/audit-log.js'
 import { Coalescer } from '../../src/audit/audit-log/coalescer.js'
+import { principalFrom } from '../../src/authentication/principal-from.js'
 import { SecurityProblem, defineGuard, type Guard } from '../../src/core.js'
 import { openContext } from '../../src/core/context.js'
 import type { RefusalReason } from '../../src/core/catalogue.js'
@@ -104,6 +105,31 @@ describe('refusals that repeat themselves', () => {
     expect(refusals()).toHaveLength(3)
   })
 
+  it('name every address that one principal is refused from', () => {
+    const guard = refusing('limit_exceeded')
+    const caller = principalFrom(() => ({ subject: 'ada', issuer: 'test' }), { name: 'test' })
+    const app = service((req, res, next) => {
+      caller(req, res, (problem) => {
+        if (problem === undefined) guard(req, res, next)
+        else next(problem)
+      })
+    })
+    const addresses = Array.from({ length: 28 }, (_, index) => `203.0.113.${index + 1}`)
+    for (const address of [...addresses, ...addresses, ...addresses]) send(app, address)
+    jest.advanceTimersByTime(10_000)
+    const records = log.kept.filter(({ record }) => record.event.reason !== undefined)
+    expect(records).toHaveLength(56)
+    for (const address of addresses)
+      expect(
+        records
+          .filter(({ record }) => record.client?.address === address)
+          .map(({ record }) => [record.user?.id, record.event.count]),
+      ).toEqual([
+        ['ada', undefined],
+        ['ada', 2],
+      ])
+  })
+
   it('are counted apart for each rule, reason and mode', () => {
     const trials = [
       refusing('limit_exceeded', { mode: 'report' }),
@@ -133,6 +159,7 @@ describe('refusals that repeat themselves', () => {
     ['a forged token', 'signature_invalid', 'authentication'],
     ['a key server that is down', 'key_set_unavailable', 'authentication'],
     ['a reused key', 'idempotency_key_reused', 'traffic'],
+    ['a request that took too long, whose handler goes on and may do its work', 'time_exceeded', 'traffic'],
   ])('are each a record where they are of %s', (_case, reason, layer) => {
     const app = service(refusing(reason, { layer }))
     for (let i = 0; i < 5; i += 1) send(app)
@@ -167,7 +194,10 @@ describe('refusals that repeat themselves', () => {
     expect(jest.getTimerCount()).toBe(0)
   })
 
-  it('of more callers than can be told apart are one number, which names none of them', () => {
+  it.each([
+    ['of more callers', undefined],
+    ['of one principal from more addresses', 'ada'],
+  ])('%s than can be told apart are one number, which names none of them', (_case, principal) => {
     const written: { event: { count: number }; client?: unknown }[] = []
     const coalescer = new Coalescer(10, (_level, record) => written.push(record as never), 3)
     const decision = {
@@ -188,7 +218,19 @@ describe('refusals that repeat themselves', () => {
         url: '/',
         socket: { remoteAddress: `10.0.${i >> 8}.${i & 255}` },
       } as never
-      if (!coalescer.folds(decision as never, openContext(req), req)) own += 1
+      const context = openContext(req)
+      if (principal !== undefined)
+        context.authenticateAs(
+          {
+            subject: principal,
+            issuer: 'test',
+            key: principal,
+            authenticatedBy: 'test',
+            type: 'user',
+          } as never,
+          {},
+        )
+      if (!coalescer.folds(decision as never, context, req)) own += 1
     }
     coalescer.close()
     expect(own).toBe(4)

@@ -169,6 +169,57 @@ describeWith(program('redis-server', 'redis-server'), 'idempotency in a real Red
     expect((await to.post()).status).toBe(201)
   })
 
+  it('leaves no lease of many at once behind, though after a few nothing is asked any more', async () => {
+    const store = redisStore(ioredis, { prefix: 'many', timeoutMs: 100, breakerCoolDownMs: 60_000 })
+    const to = service({ store })
+    // The server knows how to begin, and has not heard yet of a release.
+    await ioredis.script('FLUSH')
+    expect((await to.post()).status).toBe(201)
+    const good = await ioredis.keys('many:*')
+    redis.freeze()
+    const refused = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => to.post({ key: `"k${index}"` })),
+    )
+    redis.thaw()
+    expect(refused.map(({ status }) => status)).toEqual(Array(12).fill(503))
+    // Untried: what was not asked needs no release either.
+    expect((await to.post({ key: '"untried"' })).status).toBe(503)
+    for (let index = 0; index < 2; index += 1) await ioredis.ping()
+    expect(await ioredis.keys('many:*')).toEqual(good)
+    expect(to.runs()).toBe(1)
+  })
+
+  it('takes back only what it asked for: the lease of another request stays', async () => {
+    const store = redisStore(ioredis, { prefix: 'other', timeoutMs: 100, breakerFailures: 1 })
+    const busy = service({ store }, async (_req, res) => {
+      redis.freeze()
+      const second = await busy.post()
+      redis.thaw()
+      await ioredis.ping()
+      res.json({ second: second.status, held: (await ioredis.keys('other:*')).length })
+    })
+    expect((await busy.post()).body).toEqual({ second: 503, held: 1 })
+  })
+
+  it('asks nothing of a Redis that is left alone', async () => {
+    const sent: string[] = []
+    const client = {
+      defineCommand: () => undefined,
+      call: (name: string, text: string) => {
+        sent.push(`${name} ${text.length}`)
+        return Promise.reject(new Error('no'))
+      },
+    }
+    const store = redisStore(client, { breakerFailures: 1, breakerCoolDownMs: 60_000 })
+    const to = service({ store })
+    expect((await to.post()).status).toBe(503)
+    // The lease, and what takes it back; both fail, and nobody is told of the second.
+    expect(sent).toHaveLength(2)
+    expect((await to.post()).status).toBe(503)
+    expect(sent).toHaveLength(2)
+    expect([to.runs(), to.reasons()]).toEqual([0, ['store_unavailable']])
+  })
+
   it('answers all the same where Redis freezes while the handler runs, and says that nothing was kept', async () => {
     const events: OperationalEvent[] = []
     const stop = onEvent((event) => events.push(event))

@@ -1,3 +1,4 @@
+import { createGzip, type Gzip } from 'node:zlib'
 import { describe, expect, it } from '@jest/globals'
 import express from 'express'
 import request from 'supertest'
@@ -8,7 +9,7 @@ import { memoryStore } from '../../src/stores/memory.js'
 import { idempotency } from '../../src/traffic/idempotency.js'
 import { requestTimeout } from '../../src/traffic/request-timeout.js'
 import { rawRequest, sendRaw, serve } from '../support/server.js'
-import { caller, essence, service, type Said } from './idempotency-support.js'
+import { caller, essence, service, type Handler, type Said } from './idempotency-support.js'
 
 const gate = (): { open: () => void; opened: Promise<void> } => {
   let open: () => void = () => undefined
@@ -288,6 +289,59 @@ describe('idempotency', () => {
     expect(to.runs()).toBe(1)
   })
 
+  it.each<[string, Handler]>([
+    ['says it with res.json', (_req, res, runs) => res.status(201).json({ run: runs, text: 'x'.repeat(50) })],
+    [
+      'makes its head itself',
+      (_req, res, runs) =>
+        res.writeHead(201, { 'Content-Type': 'text/plain', ETag: '"e"' }).end(`run ${runs}`),
+    ],
+    [
+      'says it in parts',
+      (_req, res, runs) => {
+        res.status(201).type('text')
+        res.write(`run ${runs}`)
+        res.end(' and more')
+      },
+    ],
+    [
+      'sends the head before the body',
+      (_req, res, runs) => {
+        res.status(201).type('text').flushHeaders()
+        res.end(`run ${runs}`)
+      },
+    ],
+  ])('gives an answer again that is packed on its way, where the handler %s', async (_case, handler) => {
+    const bodies: string[] = []
+    for (const mount of [{ before: [caller, packed] }, { after: [packed] }, {}]) {
+      const to = service({}, handler, mount)
+      const [first, again] = [await to.post(), await to.post()]
+      expect(essence(again)).toEqual(essence(first))
+      expect(again.headers['content-encoding']).toBe(first.headers['content-encoding'])
+      expect(first.headers['content-encoding']).toBe(
+        'before' in mount || 'after' in mount ? 'gzip' : undefined,
+      )
+      expect(again.headers['idempotency-replayed']).toBe('true')
+      expect(to.runs()).toBe(1)
+      bodies.push(first.text, again.text)
+    }
+    // What the client made of it is the same, whoever packed it.
+    expect(new Set(bodies).size).toBe(1)
+  })
+
+  it('keeps the head of the answer that went out, not of one that could not', async () => {
+    const to = service({}, (_req, res) => {
+      expect(() => res.writeHead(200, { ETag: '"no"', 'X-Bad': 'a\nb' })).toThrow(/Invalid character/)
+      res.removeHeader('ETag')
+      res.writeHead(201, { Location: '/made' })
+      expect(() => res.writeHead(200, { Location: '/late' })).toThrow(/Cannot write headers/)
+      res.end('a')
+    })
+    const [first, again] = [await to.post(), await to.post()]
+    expect(first.headers).toMatchObject({ location: '/made' })
+    expect(essence(again)).toEqual(essence(first))
+  })
+
   it('runs nothing after a replay, also where what is over the response sends it later', async () => {
     const later = (_req: unknown, res: express.Response, next: () => void): void => {
       const end = res.end.bind(res) as (...given: unknown[]) => unknown
@@ -391,3 +445,32 @@ describe('idempotency', () => {
     expect(() => idempotency(options)).toThrow(message)
   })
 })
+
+/** Does as `compression` does: it changes the head when it is made, and each word of the body from then on. */
+function packed(_req: unknown, res: express.Response, next: () => void): void {
+  const { write, end, writeHead } = res as unknown as Record<string, (...given: unknown[]) => unknown>
+  let gzip: Gzip | undefined
+  Object.assign(res, {
+    writeHead: (status: number, fields: Record<string, string> = {}) => {
+      for (const [name, value] of Object.entries(fields)) res.setHeader(name, value)
+      if (!res.headersSent && !res.hasHeader('Content-Encoding')) {
+        res.setHeader('Content-Encoding', 'gzip')
+        res.removeHeader('Content-Length')
+        gzip = createGzip()
+        gzip.on('data', (bytes) => write?.call(res, bytes)).on('end', () => end?.call(res))
+      }
+      return writeHead?.call(res, status)
+    },
+    write: (bytes: string) => {
+      if (!res.headersSent) res.writeHead(res.statusCode)
+      return gzip === undefined ? write?.call(res, bytes) : gzip.write(bytes)
+    },
+    end: (bytes?: string) => {
+      if (!res.headersSent) res.writeHead(res.statusCode)
+      if (gzip === undefined) return end?.call(res, bytes)
+      gzip.end(bytes)
+      return res
+    },
+  })
+  next()
+}

@@ -19,13 +19,14 @@ interface Fold {
   lastMs: number
 }
 
-/** Most callers whose refusals are counted apart. */
+/** Most callers, each with each of its addresses, whose refusals are counted apart. */
 const MAX_CALLERS = 1000
 
 /**
  * Keeps a caller who is refused a thousand times from writing a thousand records: the first refusal under a rule is
  * written at once, those of the next seconds are counted and written as one record with their number. Nothing is left
- * out of the count. Only what limits refuse (429 and 503 of the traffic layer): every other refusal is a record.
+ * out of the count. Only what limits keep from the handler (429 and 503 of the traffic layer, but no time-out): every
+ * other refusal is a record.
  *
  * One timer for all, and only while something is counted.
  */
@@ -47,7 +48,7 @@ export class Coalescer {
   folds(decision: Decision, context: RequestContext, req: IncomingMessage): boolean {
     if (this.#windowMs === 0 || this.#isClosed || !isOfLimits(decision)) return false
     const kind = [decision.guard, decision.rule, decision.mode, decision.reason]
-    const own = JSON.stringify([...kind, whoIs(context)])
+    const own = JSON.stringify([...kind, ...whoIs(context)])
     // Too many callers at once to tell them apart: from here on they are one.
     const isCrowd = !this.#folds.has(own) && this.#folds.size >= this.#maxCallers
     const id = isCrowd ? JSON.stringify(kind) : own
@@ -117,11 +118,13 @@ export class Coalescer {
 }
 
 function isOfLimits({ layer, reason }: Decision): boolean {
-  if (layer !== 'traffic') return false
+  // The handler was at it, and may have done its work: what it was is never only a number.
+  if (layer !== 'traffic' || reason === 'time_exceeded') return false
   const { status } = PROBLEMS[REFUSALS[reason as RefusalReason]] as ProblemFace
   return status === 429 || status === 503
 }
 
-function whoIs({ principal, client }: RequestContext): string {
-  return principal?.key ?? addressKey(client.address) ?? neutralise(String(client.address))
+/** A stolen credential shows in the addresses it comes from: each is named. */
+function whoIs({ principal, client }: RequestContext): readonly (string | null)[] {
+  return [principal?.key ?? null, addressKey(client.address) ?? neutralise(String(client.address))]
 }

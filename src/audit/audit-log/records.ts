@@ -69,7 +69,7 @@ export function levelOf({ outcome }: Decision): Level {
 }
 
 /**
- * What is the same of all refusals of one caller under one rule, or, with `isCrowd`, of many callers under it. Their
+ * What is the same of all refusals of one caller at one address under one rule, or, with `isCrowd`, of many callers under it. Their
  * number and times are added when they are known.
  */
 export function coalescedRecord(

@@ -37,8 +37,8 @@ class AnswerCapture {
   readonly #res: ServerResponse
   readonly #rules: CaptureRules
   readonly #originals: Readonly<Record<Way, Method>>
-  /** Fields that were given to `writeHead`, which need not be among those of the response. */
-  readonly #given = new Map<string, string[]>()
+  /** The fields as they were when the head was made. */
+  #fields: KeptAnswer['headers'] | undefined
   #phase: 'holding' | 'settling' | 'open' = 'holding'
   #isEnded = false
   #chunks: Uint8Array[] = []
@@ -111,12 +111,22 @@ class AnswerCapture {
   }
 
   #writeHead(given: unknown[]): unknown {
+    // Now: what is under this, as `compression`, changes the head next, for a body that this never sees.
+    if (!this.#res.headersSent) this.#fields = this.#keptFields(given)
+    return this.#original('writeHead', given)
+  }
+
+  /** What is given to `writeHead` need not be among the fields of the response. */
+  #keptFields(given: readonly unknown[]): KeptAnswer['headers'] {
+    const over = new Map<string, string[]>()
     for (const [name, value] of fieldsIn(given.find((value, at) => at > 0 && typeof value === 'object'))) {
       const lower = name.toLowerCase()
-      if (this.#rules.headers.has(lower))
-        this.#given.set(lower, [...(this.#given.get(lower) ?? []), ...linesOf(value)])
+      over.set(lower, [...(over.get(lower) ?? []), ...linesOf(value)])
     }
-    return this.#original('writeHead', given)
+    return [...this.#rules.headers].flatMap((name): KeptAnswer['headers'] => {
+      const values = over.get(name) ?? linesOf(this.#res.getHeader(name))
+      return values.length === 0 ? [] : [[name, values]]
+    })
   }
 
   /**
@@ -134,12 +144,8 @@ class AnswerCapture {
 
   #answerWith(last: Uint8Array): KeptAnswer | undefined {
     const length = this.#length + last.byteLength
-    const { headers, maxBodyBytes } = this.#rules
-    if (length > maxBodyBytes) return undefined
-    const kept = [...headers].flatMap((name): KeptAnswer['headers'] => {
-      const values = this.#given.get(name) ?? linesOf(this.#res.getHeader(name))
-      return values.length === 0 ? [] : [[name, values]]
-    })
+    if (length > this.#rules.maxBodyBytes) return undefined
+    const kept = this.#fields ?? this.#keptFields([])
     if (JSON.stringify(kept).length > MAX_HEADER_LENGTH) return undefined
     return { status: this.#res.statusCode, headers: kept, body: joined([...this.#chunks, last], length) }
   }

@@ -49,13 +49,31 @@ export class RedisAnswers implements AnswerPort {
   }
 
   async #begin(attempt: Attempt): Promise<unknown> {
+    // What was never sent, because the circuit breaker was open, leaves nothing.
+    let cleanUp = (): void => undefined
+    const watched = runningBy(this.#store, (operation) =>
+      this.#store.run(() => {
+        cleanUp = () => {
+          this.#takeBack(attempt)
+        }
+        return operation()
+      }),
+    )
     try {
-      return await evaluate(this.#store, BEGIN, [this.#keyOf(attempt)], [encodeLease(attempt), this.#leaseMs])
+      return await evaluate(watched, BEGIN, [this.#keyOf(attempt)], [encodeLease(attempt), this.#leaseMs])
     } catch (cause) {
-      // Too late an answer may mean that the server has, or will have, a lease that nobody holds. This follows it there.
-      this.release(attempt).catch(() => undefined)
+      cleanUp()
       throw cause
     }
+  }
+
+  /**
+   * Too late an answer may mean that the server has, or will have, a lease that nobody holds. This follows it there, past
+   * the circuit breaker, which may be open by now, and for as long as the client tries: nobody waits for it.
+   */
+  #takeBack(attempt: Attempt): void {
+    const unguarded = runningBy(this.#store, (operation) => operation())
+    this.#release(unguarded, attempt).catch(() => undefined)
   }
 
   async finish(attempt: Attempt, answer: KeptAnswer | undefined): Promise<boolean> {
@@ -64,12 +82,20 @@ export class RedisAnswers implements AnswerPort {
   }
 
   async release(attempt: Attempt): Promise<void> {
-    await evaluate(this.#store, RELEASE, [this.#keyOf(attempt)], [encodeLease(attempt)])
+    await this.#release(this.#store, attempt)
+  }
+
+  #release(store: SharedStore, attempt: Attempt): Promise<unknown> {
+    return evaluate(store, RELEASE, [this.#keyOf(attempt)], [encodeLease(attempt)])
   }
 
   #keyOf({ name }: Attempt): string {
     return `${this.#store.prefix}:idempotency:${name}`
   }
+}
+
+function runningBy(store: SharedStore, run: SharedStore['run']): SharedStore {
+  return { ...store, run }
 }
 
 /** What somebody else put there is neither replayed nor taken for nothing. */
