@@ -1,5 +1,5 @@
 import { createBilling } from './billing.js'
-import { authorityOf } from './pki.js'
+import { authorityOf, edgeSecretOf } from './pki.js'
 
 // The service as it is deployed, and as `npx express-bulwark audit billing-app.js` looks at it.
 const { TLS, ISSUER = 'https://id.example', GATEWAY = 'nginx' } = process.env
@@ -9,4 +9,5 @@ export const { app, lifecycle } = createBilling({
   audience: 'https://billing.example',
   kind: GATEWAY,
   partnersAuthority: authorityOf(TLS, 'partners'),
+  edgeSecret: edgeSecretOf(TLS),
 })

@@ -33,6 +33,7 @@ const PARTNERS = new Map([
  * @param {string} options.issuer the authorization server, as it stands in the `iss` claim
  * @param {string} options.audience this service, and no other, as it stands in the `aud` claim
  * @param {string} options.partnersAuthority PEM of the authority whose certificates callers may show to the gateway
+ * @param {string} options.edgeSecret what the gateway writes into X-Edge-Secret, 32 characters or more
  * @param {readonly string[]} [options.services] names in the certificates of services that may call without the gateway
  * @param {'nginx' | 'haproxy'} [options.kind] which gateway stands in front
  * @param {import('express-bulwark').AuditLogger} [options.logger] where audit records go; standard output by default
@@ -42,18 +43,24 @@ export function createService({
   issuer,
   audience,
   partnersAuthority,
+  edgeSecret,
   services = [],
   kind = 'nginx',
   logger,
   routes,
 }) {
   const audit = auditLog({ logger })
-  // Who is at the other end of the connection is known by its certificate. What the gateway writes is believed then, and
-  // every other header of that kind is taken from the request. A service that comes by itself has nothing of it believed.
+  // Two proofs, and both must hold. The certificate says who is at the other end of the connection; the secret, that this
+  // request has the headers of the gateway: where its configuration forgot them, they would be the caller's own. What the
+  // gateway writes is believed then, and every other header of that kind is taken from the request. A service that comes
+  // by itself has nothing of it believed.
   const boundary = gateway(
     PROFILES[kind]({
       name: 'edge',
-      provenBy: { peerCertificate: { names: ['DNS:edge.internal'] } },
+      provenBy: [
+        { peerCertificate: { names: ['DNS:edge.internal'] } },
+        { secret: { header: 'x-edge-secret', values: edgeSecret } },
+      ],
       clientCertificate: true,
       certificateAuthorities: [partnersAuthority],
     }),

@@ -1,6 +1,6 @@
 import { billingClient } from './billing-client.js'
 import { createOrders } from './orders.js'
-import { authorityOf, credentialOf } from './pki.js'
+import { authorityOf, credentialOf, edgeSecretOf } from './pki.js'
 import { tokenSource } from './tokens.js'
 
 // The service as it is deployed, and as `npx express-bulwark audit orders-app.js` looks at it.
@@ -22,5 +22,6 @@ export const { app, lifecycle } = createOrders({
   audience: 'https://orders.example',
   kind: GATEWAY,
   partnersAuthority: authorityOf(TLS, 'partners'),
+  edgeSecret: edgeSecretOf(TLS),
   createInvoice: billing.createInvoice,
 })

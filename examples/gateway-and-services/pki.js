@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +23,8 @@ const AUTHORITIES = {
 const DAYS = 7
 
 /**
- * Makes them all with openssl, as `<name>.crt`, `<name>.key` and `<name>.pem` (both in one, for HAProxy).
+ * Makes them all with openssl, as `<name>.crt`, `<name>.key` and `<name>.pem` (both in one, for HAProxy); and
+ * `edge.secret`, which the gateway shares with the services.
  *
  * For trying things out: in your organisation keys are made where they are used, and leave it never.
  *
@@ -43,6 +45,7 @@ export function makePki(folder = mkdtempSync(join(tmpdir(), 'gateway-and-service
       writeFileSync(join(folder, `${name}.pem`), read(folder, `${name}.crt`) + read(folder, `${name}.key`), { mode: 0o600 }) // prettier-ignore
     }
   }
+  writeFileSync(join(folder, 'edge.secret'), randomBytes(32).toString('base64url'), { mode: 0o600 })
   return folder
 }
 
@@ -53,6 +56,11 @@ export function credentialOf(folder, name) {
 
 export function authorityOf(folder, authority) {
   return read(folder, `${authority}-ca.crt`)
+}
+
+/** What the gateway writes into X-Edge-Secret. In your services: from the place where secrets are kept. */
+export function edgeSecretOf(folder) {
+  return read(folder, 'edge.secret')
 }
 
 function extensions(names) {
@@ -66,6 +74,7 @@ function extensions(names) {
 }
 
 function read(folder, file) {
+  if (!folder) throw new Error('TLS is missing: the folder that "node pki.js <folder>" makes')
   return readFileSync(join(folder, file), 'utf8')
 }
 

@@ -5,7 +5,7 @@ import { createServer } from 'node:https'
 import { connect, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { authorityOf, credentialOf } from './pki.js'
+import { authorityOf, credentialOf, edgeSecretOf } from './pki.js'
 
 const STARTING_MS = 5000
 const TRY_AGAIN_MS = 50
@@ -47,7 +47,11 @@ const KINDS = {
       const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
         (kind) => `${kind}_temp_path ${join(folder, kind)};`,
       )
-      write(folder, 'edge-headers.conf', read('edge-headers.conf'))
+      write(
+        folder,
+        'edge-headers.conf',
+        replaced(read('edge-headers.conf'), { 'CHANGE-ME': edgeSecretOf(tls) }),
+      )
       return write(
         folder,
         'nginx.conf',
@@ -73,6 +77,7 @@ const KINDS = {
         'haproxy.cfg',
         replaced(read('haproxy.cfg'), {
           'bind :443': `bind 127.0.0.1:${port}`,
+          'CHANGE-ME': edgeSecretOf(tls),
           '/etc/haproxy/tls/': `${tls}/`,
           'orders.internal:8443': `127.0.0.1:${ports.orders}`,
           'billing.internal:9443': `127.0.0.1:${ports.billing}`,

@@ -7,7 +7,7 @@ import { billingClient } from './billing-client.js'
 import { commandsFor } from './commands.js'
 import { createOrders } from './orders.js'
 import { outcomesOf } from './outcomes.js'
-import { authorityOf, credentialOf, makePki } from './pki.js'
+import { authorityOf, credentialOf, edgeSecretOf, makePki } from './pki.js'
 import { isInstalled, serve, startGateway } from './servers.js'
 import { tokenSource } from './tokens.js'
 
@@ -91,7 +91,7 @@ async function startAll({ tls, logger, stops }) {
   })
   stops.push(close)
   const partnersAuthority = authorityOf(tls, 'partners')
-  const common = { issuer, partnersAuthority, kind, logger }
+  const common = { issuer, partnersAuthority, edgeSecret: edgeSecretOf(tls), kind, logger }
   const tokenOf = Object.fromEntries(
     Object.entries(clients).map(([id, each]) => [id, tokenSource({ issuer, client: each })]),
   )

@@ -12,12 +12,14 @@ export type Wish =
   | {
       readonly kind: 'command'
       readonly command: string
-      /** The module to be loaded, or what is to be done by a command that loads none. */
+      /** The module to be loaded; of a command that loads none what is to be done, or the URL. */
       readonly module: string
+      /** What stands behind that, as the id of a key. */
+      readonly subject?: string
       readonly options: CommandOptions
     }
 
-/** Options of a command as they were given; a flag is `''`. */
+/** Options of a command as they were given; a flag is `''`, and what was given several times stands line by line. */
 export type CommandOptions = Readonly<Record<string, string | undefined>>
 
 /** Reads the arguments after the command's name. Throws a failure of usage for whatever it does not understand. */
@@ -30,9 +32,15 @@ export function readArguments(argv: readonly string[]): Wish {
   const description = commandOf(first)
   const { options, positionals } = readOptions(first, description, rest)
   if (options['help'] !== undefined) return { kind: 'help', command: first }
-  const [given, ...others] = positionals
-  const module = given ?? ''
+  const [module = '', ...behind] = positionals
+  const subject = description.subject?.of.includes(module) === true ? behind[0] : undefined
+  const others = subject === undefined ? behind : behind.slice(1)
   if (description.actions !== undefined) requireAction(first, description.actions, module)
+  else if (module === '' && description.takes !== undefined)
+    throw misused(
+      `What ${first} is about is missing: <${description.takes}>.`,
+      `See: express-bulwark help ${first}`,
+    )
   else if (module === '')
     throw misused('The module of the application is missing.', `Try: express-bulwark ${first} ./app.js`)
   if (others.length > 0)
@@ -44,14 +52,13 @@ export function readArguments(argv: readonly string[]): Wish {
     if (required === true && options[name] === undefined)
       throw misused(`--${name} <${value ?? ''}> is missing.`, `See: express-bulwark help ${first}`)
   }
-  return { kind: 'command', command: first, module, options }
+  return { kind: 'command', command: first, module, ...(subject === undefined ? {} : { subject }), options }
 }
 
 function requireAction(command: string, actions: readonly string[], action: string): void {
   if (actions.includes(action)) return
-  const [first = ''] = actions
   if (action === '')
-    throw misused(`What ${command} is to do is missing.`, `Try: express-bulwark ${command} ${first}`)
+    throw misused(`A subcommand is missing: ${actions.join(', ')}.`, `See: express-bulwark help ${command}`)
   throw misused(
     `${command} cannot do "${shown(action)}".${meant(action, actions)}`,
     `It can: ${actions.join(', ')}`,
@@ -95,8 +102,10 @@ function readOptions(
     const description = Object.hasOwn(known, name) ? known[name] : undefined
     if (description === undefined || rawName !== `--${name}`)
       throw unknown(command, rawName, Object.keys(known))
-    if (Object.hasOwn(options, name)) throw misused(`--${name} is given twice.`)
-    options[name] = checked(name, description, value, inlineValue === true)
+    const before = Object.hasOwn(options, name) ? options[name] : undefined
+    if (before !== undefined && description.repeats !== true) throw misused(`--${name} is given twice.`)
+    const given = checked(name, description, value, inlineValue === true)
+    options[name] = before === undefined ? given : `${before}\n${given}`
   }
   return { options, positionals }
 }

@@ -1,6 +1,7 @@
 import { ROUTES } from '../posture/catalogue/routes.js'
 import { wrap } from '../posture/render/table/layout.js'
 import { PROOFS } from '../posture/render/words.js'
+import { keyDescription } from './commands/key/description.js'
 
 export interface OptionDescription {
   /** What stands for the value in the help; a flag has none. */
@@ -12,12 +13,18 @@ export interface OptionDescription {
   readonly listOf?: readonly string[]
   /** The command cannot do without it. */
   readonly required?: boolean
+  /** It may be given several times. */
+  readonly repeats?: boolean
 }
 
 export interface CommandDescription {
   readonly summary: string
   /** The words of which one stands in the place of a module: this command loads none. */
   readonly actions?: readonly string[]
+  /** What stands behind some of these words, and which. */
+  readonly subject?: { readonly value: string; readonly of: readonly string[] }
+  /** What stands in the place of a module instead: this command loads none either. */
+  readonly takes?: string
   readonly options: Readonly<Record<string, OptionDescription>>
 }
 
@@ -108,34 +115,40 @@ export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
       ...SHARED,
     },
   },
-  key: {
-    summary: 'makes an API key (new), shown once, and the record of it that is kept',
-    actions: ['new'],
+  abuse: {
+    summary: 'proves the limits of a service on this machine by using them up',
+    takes: 'url',
     options: {
-      prefix: { value: 'prefix', says: 'begins the key, as in apiKeys({ prefix })', required: true },
-      scopes: { value: 'a,b', says: 'what its holder may do, separated by commas (default: nothing)' },
-      tenant: { value: 'name', says: 'the tenant it is for' },
-      'rate-tier': { value: 'name', says: 'its rate tier' },
-      'client-id': { value: 'id', says: 'the client it is for' },
-      subject: { value: 'name', says: 'whose it is (default: the client, or the id of the key)' },
-      name: { value: 'text', says: 'for people: what it is for' },
-      expires: { value: 'time', says: 'when it ends: 90d or 12h from now (default: never)' },
-      file: { value: 'file', says: 'add the record to this file, which is made where there is none' },
-      'pepper-variable': {
-        value: 'name',
-        says: 'the environment variable that holds the pepper of apiKeys({ pepper })',
+      targets: { value: 'urls', says: 'further processes of the same service, separated by commas' },
+      limit: {
+        value: 'count',
+        says: 'the limit (default: as the fields RateLimit-Policy and RateLimit say)',
       },
+      window: { value: 'seconds', says: 'the length of its window' },
+      burst: { value: 'count', says: 'how many at once, for a limit by the algorithm gcra' },
+      rule: { value: 'name', says: 'the name of the limit (default: as the fields say)' },
+      method: { value: 'method', says: 'the method of every request (default: GET)' },
+      path: { value: 'path', says: 'the path, instead of that of the URLs' },
+      header: {
+        value: 'field',
+        says: 'a field of every request, as "Name: value"; repeatable',
+        repeats: true,
+      },
+      output: { value: 'file', says: 'write there the evidence that audit --load-evidence takes' },
       stack: SHARED.stack,
       help: SHARED.help,
     },
   },
+  key: keyDescription({ stack: SHARED.stack, help: SHARED.help }),
 }
 
 export function usageText(): string {
   const names = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`)
   return [
     'express-bulwark <command> <module> [options]',
+    'express-bulwark abuse <url> [options]',
     'express-bulwark key new --prefix <prefix> [options]',
+    'express-bulwark key list|disable|enable|rotate [<id>] --file <file> [options]',
     '',
     ...names,
     '',
@@ -147,7 +160,12 @@ export function usageText(): string {
 
 const INDENT = 28
 
-export function helpText(name: string, { summary, actions, options }: CommandDescription): string {
+export function helpText(
+  name: string,
+  { summary, actions, subject, takes = 'module', options }: CommandDescription,
+): string {
+  const behind = subject === undefined ? '' : ` [<${subject.value}>]`
+  const what = `${actions?.join('|') ?? `<${takes}>`}${behind}`
   const required = Object.entries(options)
     .filter(([, option]) => option.required === true)
     .map(([option, { value }]) => ` --${option} <${value ?? ''}>`)
@@ -158,10 +176,7 @@ export function helpText(name: string, { summary, actions, options }: CommandDes
     if (left.length >= INDENT) return [left, `${' '.repeat(INDENT)}${first}`, ...below]
     return [`${left.padEnd(INDENT)}${first}`, ...below]
   })
-  return [
-    `express-bulwark ${name} ${actions?.join('|') ?? '<module>'}${required.join('')} [options]: ${summary}`,
-    '',
-    ...lines,
-    '',
-  ].join('\n')
+  return [`express-bulwark ${name} ${what}${required.join('')} [options]: ${summary}`, '', ...lines, ''].join(
+    '\n',
+  )
 }

@@ -12,7 +12,12 @@ import {
   type Stats,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { MAX_FILE_BYTES, keyFileText, parseKeyFile } from '../authentication/api-keys/key-file.js'
+import {
+  MAX_FILE_BYTES,
+  keyFileText,
+  parseKeyFile,
+  type KeyFile,
+} from '../authentication/api-keys/key-file.js'
 import type { ApiKeyRecord } from '../authentication/api-keys/record.js'
 import { neutralise } from '../core/text.js'
 import { misused } from './failure.js'
@@ -20,9 +25,11 @@ import { misused } from './failure.js'
 const PATIENCE_MS = 5000
 const PAUSE_MS = 20
 
+type Records = readonly ApiKeyRecord[]
+
 /**
- * Adds a record to a key file as one step, whoever else is adding: under a lock file beside it, by writing another file
- * and putting it in place. A new file is its owner's alone (0600); one that is there keeps its mode. A file with
+ * Adds a record to a key file as one step, whoever else is changing it: under a lock file beside it, by writing another
+ * file and putting it in place. A new file is its owner's alone (0600); one that is there keeps its mode. A file with
  * anything in it that is not understood is left as it is.
  */
 export function addToKeyFile(
@@ -31,18 +38,80 @@ export function addToKeyFile(
   record: ApiKeyRecord,
   patienceMs = PATIENCE_MS,
 ): void {
+  rewrite(placeOf(cwd, file), (records) => [...records, record], patienceMs)
+}
+
+/**
+ * Puts another record in the place of the one with this id, as `addToKeyFile` does. `change` sees it under the lock, so
+ * that nothing which somebody else wrote meanwhile is lost; what it throws leaves the file as it is.
+ */
+export function changeInKeyFile(
+  cwd: string,
+  file: string,
+  id: string,
+  change: (record: ApiKeyRecord) => ApiKeyRecord,
+  patienceMs = PATIENCE_MS,
+): void {
+  const place = placeOf(cwd, file)
+  requireThere(place)
+  rewrite(
+    place,
+    (records) => {
+      if (!records.some((record) => record.id === id))
+        throw misused(
+          `"${place.shown}" holds no key ${id}: nothing was written.`,
+          'Try: express-bulwark key list',
+        )
+      return records.map((record) => (record.id === id ? change(record) : record))
+    },
+    patienceMs,
+  )
+}
+
+/** What a key file says, for whoever only looks: no lock, because it is replaced as a whole. */
+export function readKeyFile(cwd: string, file: string): KeyFile {
+  const place = placeOf(cwd, file)
+  requireThere(place)
+  try {
+    return parsedIn(place)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw typeof code === 'string' ? misused(`"${place.shown}" could not be read: ${code}.`) : cause
+  }
+}
+
+interface Place {
+  readonly path: string
+  /** As it was given, for messages. */
+  readonly shown: string
+  readonly isThere: boolean
+}
+
+function placeOf(cwd: string, file: string): Place {
   const shown = neutralise(file, 200)
   const given = resolve(cwd, file)
-  const existing = statSync(given, { throwIfNoEntry: false })
+  const existing = statsOf(given)
   if (existing !== undefined && !existing.isFile())
     throw misused(`"${shown}" is no regular file: nothing was written.`)
   // A link stays a link.
-  const path = existing === undefined ? given : realpathSync(given)
+  return {
+    path: existing === undefined ? given : realpathSync(given),
+    shown,
+    isThere: existing !== undefined,
+  }
+}
+
+function requireThere({ isThere, shown }: Place): void {
+  if (!isThere) throw misused(`"${shown}" is not there.`)
+}
+
+function rewrite(place: Place, change: (records: Records) => Records, patienceMs: number): void {
+  const { path, shown } = place
   const lock = `${path}.lock`
   try {
     takeLock(lock, patienceMs)
     try {
-      writeAnew(path, keyFileText([...recordsIn(path, shown), record]))
+      writeAnew(path, keyFileText(change(recordsIn(place))))
     } finally {
       rmSync(lock, { force: true })
     }
@@ -71,20 +140,20 @@ function takeLock(lock: string, patienceMs: number): void {
   }
 }
 
-function recordsIn(path: string, shown: string): readonly ApiKeyRecord[] {
-  const stats = statsOf(path)
-  if (stats === undefined) return []
-  if (stats.size > MAX_FILE_BYTES) throw misused(`"${shown}" is larger than ${MAX_FILE_BYTES} bytes.`)
-  const { records, malformed } = read(path, shown)
+function recordsIn(place: Place): Records {
+  if (statsOf(place.path) === undefined) return []
+  const { records, malformed } = parsedIn(place)
   if (malformed > 0)
     throw misused(
-      `"${shown}" holds ${malformed} entries that are no records, or share an id: nothing was written.`,
+      `"${place.shown}" holds ${malformed} entries that are no records, or share an id: nothing was written.`,
       'Mend the file first.',
     )
   return [...records.values()].filter((record) => record !== undefined)
 }
 
-function read(path: string, shown: string): ReturnType<typeof parseKeyFile> {
+function parsedIn({ path, shown }: Place): KeyFile {
+  if (statSync(path).size > MAX_FILE_BYTES)
+    throw misused(`"${shown}" is larger than ${MAX_FILE_BYTES} bytes.`)
   const text = readFileSync(path, 'utf8')
   try {
     return parseKeyFile(text)

@@ -3,10 +3,11 @@ import { join, relative, sep } from 'node:path'
 import { neutralise } from '../core/text.js'
 import { readArguments, type CommandOptions, type Wish } from './arguments.js'
 import { COMMANDS, helpText, usageText } from './command-list.js'
+import { abuseReport } from './commands/abuse.js'
 import { auditReport } from './commands/audit.js'
 import { checkReport } from './commands/check.js'
 import { doctorReport } from './commands/doctor.js'
-import { newKeyReport } from './commands/key.js'
+import { keyReport } from './commands/key.js'
 import { postureReport } from './commands/posture.js'
 import type { Report, Surroundings } from './commands/report.js'
 import { CommandFailure, EXIT, misused, type ExitCode } from './failure.js'
@@ -48,7 +49,10 @@ export async function run(argv: readonly string[], world: World): Promise<ExitCo
 
 async function fulfil(wish: Wish, world: World): Promise<ExitCode> {
   if (wish.kind === 'command') {
-    if (wish.command === 'key') return deliver(newKeyReport(wish.options, world), undefined, world)
+    if (wish.command === 'key')
+      return deliver(keyReport(wish.module, wish.subject, wish.options, world), undefined, world)
+    if (wish.command === 'abuse')
+      return deliver(await abuseReport(wish.module, wish.options, world), undefined, world)
     return perform(wish, world)
   }
   await write(world.stdout, answerTo(wish, world))

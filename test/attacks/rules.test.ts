@@ -405,7 +405,10 @@ describe('rule 11: one credential, and evidence beside it', () => {
         .set(headers)
     await ask('refused', both).expect(400)
     await ask('accepted', both).expect(200)
-    await ask('accepted', { ...both, 'x-api-key': `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}` }).expect(401)
+    await ask('accepted', {
+      ...both,
+      'x-api-key': `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`,
+    }).expect(401)
   })
 })
 

@@ -4,7 +4,7 @@ import request from 'supertest'
 import { authenticate } from '../../src/authentication/authenticate.js'
 import { jwtVerifier } from '../../src/authentication/jwt-verifier.js'
 import { refusal } from '../../src/authentication/refusal.js'
-import type { Verified, Verifier } from '../../src/authentication/verifier.js'
+import type { Verifier } from '../../src/authentication/verifier.js'
 import { requireScopes } from '../../src/authorization/require-scopes.js'
 import { contextOf } from '../../src/core/context.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
@@ -24,7 +24,7 @@ const person = createPrincipal({ type: 'user', subject: 'p', issuer: 'test', aut
 
 /** Takes every token that begins with `word`, and every header that is its own. */
 function fake(word: string, more: Partial<Verifier> = {}): Verifier & { readonly asked: jest.Mock } {
-  const asked = jest.fn(() => ({ principal: person }) as Verified)
+  const asked = jest.fn(() => ({ principal: person }))
   return {
     kind: 'fake',
     challenge: 'Bearer',
@@ -37,18 +37,15 @@ function fake(word: string, more: Partial<Verifier> = {}): Verifier & { readonly
 }
 
 const withKey = (more: Partial<Verifier> = {}): ReturnType<typeof fake> => {
-  const asked = jest.fn(
-    () =>
-      ({
-        principal: createPrincipal({
-          type: 'service',
-          subject: 'k',
-          issuer: 'keys',
-          authenticatedBy: 'api-key',
-          credentialId: 'id-1',
-        }),
-      }) as Verified,
-  )
+  const asked = jest.fn(() => ({
+    principal: createPrincipal({
+      type: 'service',
+      subject: 'k',
+      issuer: 'keys',
+      authenticatedBy: 'api-key',
+      credentialId: 'id-1',
+    }),
+  }))
   return {
     ...fake(''),
     kind: 'api-key',

@@ -60,6 +60,16 @@ describe('readArguments', () => {
       ['key', '--prefix', 'acme', 'new'],
       { kind: 'command', command: 'key', module: 'new', options: { prefix: 'acme' } },
     ],
+    [
+      ['key', 'disable', 'aBcdefgh1234', '--file', 'keys.json'],
+      {
+        kind: 'command',
+        command: 'key',
+        module: 'disable',
+        subject: 'aBcdefgh1234',
+        options: { file: 'keys.json' },
+      },
+    ],
     [['key', '--help'], { kind: 'help', command: 'key' }],
     [['posture', '--', '--odd.js'], { kind: 'command', command: 'posture', module: '--odd.js', options: {} }],
     [
@@ -93,11 +103,12 @@ describe('readArguments', () => {
     [['doctor', 'a.js', '--fail-on', 'open'], '--fail-on does not know "open".'],
     [['posture', 'a.js', '--name', 'a', '--name', 'b'], '--name is given twice.'],
     [['check', 'a.js'], '--baseline <module> is missing.'],
-    [['key'], 'What key is to do is missing.'],
+    [['key'], 'A subcommand is missing: new, list, disable, enable, rotate.'],
     [['key', 'nwe', '--prefix', 'acme'], 'key cannot do "nwe". Did you mean new?'],
     [['key', './app.js', '--prefix', 'acme'], 'key cannot do "./app.js".'],
     [['key', 'new', 'x', '--prefix', 'acme'], '"x" is one argument too many.'],
-    [['key', 'new'], '--prefix <prefix> is missing.'],
+    [['key', 'list', 'x'], '"x" is one argument too many.'],
+    [['key', 'rotate', 'x', 'y'], '"y" is one argument too many.'],
     [
       ['key', 'new', '--export', 'x', '--prefix', 'a'],
       'key has no option "--export". Did you mean --expires?',
@@ -122,7 +133,7 @@ describe('the help and docs/cli.md', () => {
           .split('\n## ')[0]!
           .matchAll(/^\| `--([\w-]+)/gm),
       ]
-      const loads = command.actions === undefined
+      const loads = command.actions === undefined && command.takes === undefined
       const documented = [...rows, ...(loads ? shared.map(([, option]) => option) : [])]
       expect(new Set(documented)).toEqual(new Set(Object.keys(command.options)))
       for (const option of Object.keys(command.options))

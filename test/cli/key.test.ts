@@ -16,7 +16,10 @@ import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { parseKeyFile } from '../../src/authentication/api-keys/key-file.js'
 import { apiKeys, type ApiKeyRecord } from '../../src/authentication/api-keys.js'
+import type { CommandOptions } from '../../src/cli/arguments.js'
 import { COMMANDS, helpText } from '../../src/cli/command-list.js'
+import { keyReport } from '../../src/cli/commands/key.js'
+import { CommandFailure } from '../../src/cli/failure.js'
 import { addToKeyFile } from '../../src/cli/key-file.js'
 import { run as runCommand } from '../../src/cli/run.js'
 import { built, bulwark } from './support.js'
@@ -71,7 +74,10 @@ describe('key new', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/^acme_\w+\n$/)
     expect(stderr).toMatch(
-      /it ends at \d{4}-\d\d-\d\dT.*Z\.\nexpress-bulwark: Its record was added to keys\.json\.\n$/,
+      /it ends at \d{4}-\d\d-\d\dT.*Z\.\nexpress-bulwark: Its record was added to keys\.json\.\n/,
+    )
+    expect(stderr).toMatch(
+      /\nexpress-bulwark: It has no scopes: every route that requires one refuses it\. .*\n$/,
     )
     expect(statSync(at('keys.json')).mode & 0o777).toBe(0o600)
     const second = await key('new', '--prefix', 'acme', '--file', 'keys.json', '--expires', '12h')
@@ -102,8 +108,13 @@ describe('key new', () => {
       ['--prefix', 'Acme'],
       '--prefix must be 2 to 16 lower-case letters and digits, a letter first, got "Acme".',
     ],
-    [['--prefix', 'acme', '--scopes', 'a b'], '--scopes must be an array of at most 100 items'],
+    [
+      ['--prefix', 'acme', '--scopes', 'a b'],
+      '--scopes must be at most 100 scopes separated by commas, got "a b".',
+    ],
+    [['--prefix', 'acme', '--scopes', 'a b'], 'As: --scopes orders:read,orders:write.'],
     [['--prefix', 'acme', '--scopes', 'a,,b'], '--scopes must be'],
+    [['--prefix', 'acme', '--scopes', 'a\u001b[31m b'], 'got "a\ufffd[31m b".'],
     [['--prefix', 'acme', '--tenant', 't\u0007'], '--tenant must be text of 1 to 200 characters'],
     [['--prefix', 'acme', '--rate-tier', 'x'.repeat(201)], '--rate-tier must be'],
     [
@@ -161,8 +172,217 @@ describe('key new', () => {
 
   it('explains itself', () => {
     expect(helpText('key', COMMANDS['key']!)).toMatch(
-      /^express-bulwark key new --prefix <prefix> \[options\]: makes/,
+      /^express-bulwark key new\|list\|disable\|enable\|rotate \[<id>\] \[options\]: makes/,
     )
+    expect(helpText('key', COMMANDS['key']!)).toContain('--overlap <time>')
+  })
+})
+
+describe('the keys of a file', () => {
+  const world = { cwd: folder, environment: { PEPPER } }
+  const file = 'kept.json'
+  const made = (options: CommandOptions = {}) => {
+    const report = keyReport('new', undefined, { prefix: 'acme', file, ...options }, world)
+    const text = report.text.trim()
+    return { text, id: text.split('_')[1] ?? '' }
+  }
+  const act = (action: string, id?: string, options: CommandOptions = {}) =>
+    keyReport(action, id, { file, ...options }, world)
+  const rotate = (id: string, overlap: string, options: CommandOptions = {}) =>
+    act('rotate', id, { prefix: 'acme', overlap, ...options })
+  const accepted = async (text: string, pepper?: string): Promise<string> => {
+    const keys = apiKeys({ prefix: 'acme', file: at(file), ...(pepper === undefined ? {} : { pepper }) })
+    try {
+      await keys.match(text)
+      return 'accepted'
+    } catch (cause) {
+      return (cause as { reason: string }).reason
+    }
+  }
+  const failureOf = (run: () => unknown): CommandFailure => {
+    try {
+      run()
+    } catch (cause) {
+      if (cause instanceof CommandFailure) return cause
+      throw cause
+    }
+    throw new Error('nothing was wrong')
+  }
+  const write = (records: readonly object[]): string => {
+    const text = JSON.stringify({ version: 1, keys: records })
+    writeFileSync(at(file), text)
+    return text
+  }
+  beforeEach(() => {
+    rmSync(at(file), { force: true })
+  })
+
+  it('are disabled and enabled', async () => {
+    const [one, other] = [made(), made()]
+    const { text, remarks, exitCode } = act('disable', one.id)
+    expect({ text, exitCode }).toEqual({ text: '', exitCode: 0 })
+    expect(remarks).toEqual([
+      `Key ${one.id} is disabled; a service that reads the file knows within a second.`,
+    ])
+    expect([await accepted(one.text), await accepted(other.text)]).toEqual(['api_key_disabled', 'accepted'])
+    expect(act('disable', one.id).remarks[0]).toContain('is disabled already;')
+    expect(act('enable', one.id).remarks[0]).toContain('is enabled;')
+    expect(act('enable', one.id).remarks[0]).toContain('is enabled already;')
+    expect(await accepted(one.text)).toBe('accepted')
+    expect(recordsIn(file)[0]).not.toHaveProperty('disabled')
+    expect(recordsIn(file).map(({ id }) => id)).toEqual([one.id, other.id])
+    expect(readdirSync(folder).filter((name) => name.startsWith('kept'))).toEqual(['kept.json'])
+    expect(statSync(at(file)).mode & 0o777).toBe(0o600)
+  })
+
+  it('are rotated: the new key is shown once, and the old one works for the overlap', async () => {
+    const { id, text: old } = made({ scopes: 'a,b', tenant: 't' })
+    const { text, remarks } = rotate(id, '7d')
+    expect(text).toMatch(new RegExp(`^acme_${id}_\\w+\n$`))
+    expect(remarks).toEqual([
+      `This is the only time that the new key ${id} is shown.`,
+      expect.stringMatching(/^The old one works until \d{4}-\d\d-\d\dT.*Z\.$/),
+    ])
+    expect([await accepted(text.trim()), await accepted(old)]).toEqual(['accepted', 'accepted'])
+    const [record] = recordsIn(file)
+    expect(record).toMatchObject({ id, scopes: ['a', 'b'], tenant: 't' })
+    expect(record!.secrets[0]!.expiresAt! - Date.now() / 1000).toBeGreaterThan(6.9 * 86_400)
+    expect(readFileSync(at(file), 'utf8')).not.toContain(text.trim())
+  })
+
+  it('are rotated without overlap where one leaked', async () => {
+    const { id, text: old } = made()
+    const { text, remarks } = rotate(id, '0')
+    expect(remarks).toContain('The old one is refused from now on.')
+    expect([await accepted(text.trim()), await accepted(old)]).toEqual(['accepted', 'api_key_expired'])
+  })
+
+  it('are rotated with the pepper that they were made with, and with no other', async () => {
+    const pepper = { 'pepper-variable': 'PEPPER' }
+    const [peppered, plain] = [made(pepper), made()]
+    const before = readFileSync(at(file), 'utf8')
+    expect(failureOf(() => rotate(peppered.id, '1d')).message).toContain('was made with a pepper')
+    expect(failureOf(() => rotate(plain.id, '1d', pepper)).message).toContain('was made without a pepper')
+    expect(readFileSync(at(file), 'utf8')).toBe(before)
+    const { text } = rotate(peppered.id, '1d', pepper)
+    expect(await accepted(text.trim(), PEPPER)).toBe('accepted')
+  })
+
+  it('say what still keeps a key from working', async () => {
+    const { id } = made({ expires: '1h' })
+    const [record] = recordsIn(file)
+    write([{ ...record, createdAt: 1, expiresAt: 2, disabled: true }])
+    const refused = failureOf(() => rotate(id, '1d'))
+    expect([refused.message, refused.hint]).toEqual([
+      `Key ${id} is over: nothing was written.`,
+      'Say when it ends from now on: --expires 90d',
+    ])
+    const { text, remarks } = rotate(id, '1d', { expires: '90d' })
+    expect(remarks).toContain('It is disabled still: express-bulwark key enable.')
+    expect(await accepted(text.trim())).toBe('api_key_disabled')
+    write([{ ...record, createdAt: 1, expiresAt: 2, disabled: true }])
+    expect(act('enable', id).remarks).toContain('It is over all the same: rotate it with --expires.')
+  })
+
+  it('are listed, without what stands for their secrets', () => {
+    const keys = [
+      made({ scopes: 'a,b', subject: 'team', 'client-id': 'billing', tenant: 't', name: 'Export' }),
+      made({ expires: '90d' }),
+      made(),
+      made(),
+    ]
+    act('disable', keys[1]!.id)
+    rotate(keys[2]!.id, '12h')
+    const records = recordsIn(file)
+    write([...records.slice(0, 3), { ...records[3], expiresAt: 2 }])
+    const { text, remarks, exitCode } = act('list')
+    expect({ remarks, exitCode }).toEqual({ remarks: [], exitCode: 0 })
+    const [head, ...lines] = text.trimEnd().split('\n')
+    expect(head).toMatch(/^ID +STATE +ENDS +SECRETS +WHO +SCOPES$/)
+    const time = String.raw`\d{4}-\d\d-\d\dT\S+Z`
+    const patterns = [
+      `works +never +1 +team, billing, t, Export +a,b`,
+      `disabled +${time} +1 +- +\\(none\\)`,
+      `works +never +2, one until ${time} +- +\\(none\\)`,
+      `ended +${time} +1 +- +\\(none\\)`,
+    ]
+    for (const [index, pattern] of patterns.entries())
+      expect(lines[index]).toMatch(new RegExp(`^${keys[index]!.id} +${pattern}$`))
+    expect(lines).toHaveLength(4)
+    for (const { secrets } of records) expect(text).not.toContain(secrets[0]!.digest.slice(7))
+  })
+
+  it('are listed where some entries are none, which ends with 1', () => {
+    const { id } = made()
+    write([...recordsIn(file), {}])
+    const { text, remarks, exitCode } = act('list')
+    expect(text).toContain(id)
+    expect(remarks).toEqual([
+      '1 entries are no records, or share an id: a service answers 503 to these keys.',
+    ])
+    expect(exitCode).toBe(1)
+  })
+
+  it('are reached by the command', async () => {
+    expect(await key()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('A subcommand is missing: new, list, disable, enable, rotate.'),
+    })
+    expect(await key('new')).toMatchObject({ code: 2, stderr: expect.stringContaining('needs --prefix') })
+    const { id } = made()
+    expect(await key('disable', id, '--file', file)).toMatchObject({ code: 0, stdout: '' })
+    expect(await key('list', '--file', file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('disabled'),
+    })
+    expect(await key('rotate', id, '--prefix', 'acme', '--overlap', '7d', '--file', file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^acme_\w+\n$/),
+    })
+    expect(await key('enable', id, '--file', file)).toMatchObject({ code: 0 })
+  })
+
+  const ID = 'aBcdefgh1234'
+  it.each<[string, string | undefined, CommandOptions, string]>([
+    ['disable', undefined, {}, 'Which key to disable is missing: its id is the 12 letters and digits'],
+    ['enable', 'acme_SENTINEL', {}, 'That is no id of a key: it is the 12 letters'],
+    ['disable', ID, {}, `"kept.json" holds no key ${ID}: nothing was written.`],
+    ['disable', ID, { file: 'missing.json' }, '"missing.json" is not there.'],
+    ['list', undefined, { file: 'missing.json' }, '"missing.json" is not there.'],
+    ['list', undefined, { file: '.' }, '"." is no regular file'],
+    ['list', undefined, { scopes: 'a' }, 'key list takes no --scopes.'],
+    ['disable', ID, { overlap: '1d' }, 'key disable takes no --overlap.'],
+    ['new', undefined, { prefix: 'acme', overlap: '1d' }, 'key new takes no --overlap.'],
+    ['rotate', ID, { prefix: 'acme', overlap: '1d', tenant: 't' }, 'key rotate takes no --tenant.'],
+    ['rotate', ID, { overlap: '1d' }, 'key rotate needs --prefix.'],
+    ['rotate', ID, { prefix: 'acme' }, 'key rotate needs --overlap.'],
+    ['rotate', ID, { prefix: 'Acme', overlap: '1d' }, '--prefix must be'],
+    ['rotate', ID, { prefix: 'acme', overlap: '91d' }, '--overlap must be days or hours, at most 90d'],
+    ['rotate', ID, { prefix: 'acme', overlap: '-1d' }, '--overlap must be'],
+    ['rotate', ID, { prefix: 'acme', overlap: '1d' }, `holds no key ${ID}`],
+    ['rotate', ID, { prefix: 'acme', overlap: '1d', 'pepper-variable': 'NOT_SET' }, 'must hold 32'],
+  ])('are left as they are by %s %s %j', (action, id, options, message) => {
+    made()
+    const before = readFileSync(at(file), 'utf8')
+    const failure = failureOf(() => act(action, id, options))
+    expect(failure.message).toContain(message)
+    expect(failure.exitCode).toBe(2)
+    expect(failure.message + String(failure.hint)).not.toContain('SENTINEL')
+    expect(readFileSync(at(file), 'utf8')).toBe(before)
+    expect(readdirSync(folder).filter((name) => name.startsWith('kept'))).toEqual(['kept.json'])
+  })
+
+  it('are left as they are where the file holds what would be lost', () => {
+    const { id } = made()
+    const text = write([...recordsIn(file), { id: ID, scopes: 'a restriction of tomorrow' }])
+    for (const change of [() => act('disable', id), () => rotate(id, '1d')])
+      expect(failureOf(change).message).toContain('holds 1 entries that are no records')
+    expect(readFileSync(at(file), 'utf8')).toBe(text)
+  })
+
+  it('are needed by name of the file', () => {
+    for (const action of ['list', 'disable', 'enable'])
+      expect(failureOf(() => keyReport(action, ID, {}, world)).message).toBe(`key ${action} needs --file.`)
   })
 })
 

@@ -14,6 +14,8 @@ import { internalOnly } from '../../src/authorization/internal-only.js'
 import { requireScopes } from '../../src/authorization/require-scopes.js'
 import { denyByDefault } from '../../src/authorization/deny-by-default.js'
 import * as library from '../../src/index.js'
+import { certificateVerifier } from '../../src/authentication/certificate-verifier.js'
+import { defineGuard, type Guard } from '../../src/core/guard.js'
 import { markDenyByDefault } from '../../src/core/deny-by-default.js'
 import { noteApplication, stackOf } from '../../src/core/router.js'
 import { notFound } from '../../src/errors/not-found.js'
@@ -27,7 +29,10 @@ import { toldOnce } from '../../src/posture/doctor/together.js'
 import type { Finding } from '../../src/posture/model.js'
 import { diagnose, doctor, type DiagnoseOptions } from '../../src/posture/doctor.js'
 import { memoryStore } from '../../src/stores/memory.js'
+import { concurrencyLimit } from '../../src/traffic/concurrency-limit.js'
+import { penalise } from '../../src/traffic/penalise.js'
 import { rateLimit } from '../../src/traffic/rate-limit.js'
+import { slowDown } from '../../src/traffic/slow-down.js'
 import { gateway, type ProvenBy } from '../../src/transport/gateway.js'
 import { nginx } from '../../src/transport/gateway/profiles/nginx.js'
 import { secureHeaders } from '../../src/transport/secure-headers.js'
@@ -76,13 +81,32 @@ const trusting = (setting: unknown) =>
     routes(app)
   })
 
-const SECRET = { secret: { header: 'x-edge-secret', values: 's'.repeat(40) } }
+const SECRET = { secret: { header: 'x-edge-secret', values: '0123456789abcdef'.repeat(3) } }
 const NETWORK = { network: ['10.1.0.0/24'], reason: 'a test' }
 const behind = (provenBy: ProvenBy, trust?: number) =>
   sound((app) => {
     if (trust !== undefined) app.set('trust proxy', trust)
     app.use(gateway(nginx({ provenBy })))
     routes(app)
+  })
+
+/** As a gateway describes itself. */
+const told = (facts: Readonly<Record<string, unknown>>): Guard =>
+  defineGuard({
+    kind: 'gateway',
+    layer: 'transport',
+    name: 'gateway',
+    facts: { hops: ['edge (nginx) proven by shared secret in x-edge'], unproven: 'refuse', ...facts },
+    check: () => ({ reason: 'proven' }),
+  })
+const byCertificate = (...before: readonly Guard[]) =>
+  sound((app) => {
+    app.set('trust proxy', 1)
+    for (const guard of before) app.use(guard)
+    app.use(
+      authenticate({ verifiers: [certificateVerifier({ names: ['DNS:a.internal'], issuer: 'internal' })] }),
+    )
+    app.get('/orders', handler)
   })
 
 function source(text: string): DiagnoseOptions {
@@ -226,6 +250,37 @@ describe('each diagnosis', () => {
     ],
     [
       'memory-store-with-workers',
+      'penalties',
+      () =>
+        sound((app) => {
+          app.use(penalise({ name: 'doctor-login', limit: 5, windowSeconds: 60, by: 'address' }))
+          routes(app)
+        }),
+      { environment: { WEB_CONCURRENCY: '2' } },
+    ],
+    [
+      'memory-store-with-workers',
+      'slowing down',
+      () =>
+        sound((app) => {
+          app.use(slowDown({ name: 'doctor-slow', after: 5, windowSeconds: 60, by: 'address', delayMs: 100 }))
+          routes(app)
+        }),
+      { environment: { WEB_CONCURRENCY: '2' } },
+    ],
+    [
+      'forwarded-certificate-believed',
+      'a hop',
+      () =>
+        sound((app) => {
+          app.set('trust proxy', 1)
+          app.use(told({ certificates: ['edge'], believed: ['edge'] }))
+          routes(app)
+        }),
+    ],
+    ['certificates-never-come', 'a server that is not seen', () => byCertificate()],
+    [
+      'memory-store-with-workers',
       'failures of authentication',
       () => {
         const authentication = authenticate({
@@ -353,6 +408,83 @@ describe('trust proxy', () => {
     admin.set('trust proxy', true)
     expect(diagnose(app, PLAIN)).toMatchObject([
       { code: 'trust-proxy-true', where: expect.stringContaining('application at') },
+    ])
+  })
+})
+
+describe('certificates', () => {
+  const findings = (app: Express, options: DiagnoseOptions = {}) =>
+    diagnose(app, { ...PLAIN, ...options }).map(({ severity, code, message }) => [severity, code, message])
+  const never = (severity: string, why: string) => [
+    [severity, 'certificates-never-come', `authenticate "authenticate" verifies certificates, ${why}.`],
+  ]
+  const FORWARDS_NONE = 'and the gateway() before it forwards none'
+
+  it('that cannot come are told of, as far as it can be seen', () => {
+    const app = byCertificate()
+    const unseen = 'no gateway() forwards them, and the server cannot be seen from here'
+    expect(findings(app)).toEqual(never('note', unseen))
+    expect(findings(app, { server: createServer() })).toEqual(
+      never('warning', 'no gateway() forwards them, and the server ends no TLS'),
+    )
+    expect(findings(app, { server: createTlsServer() })).toEqual(
+      never('warning', 'no gateway() forwards them, and the server asks for none'),
+    )
+    expect(findings(app, { server: createTlsServer({ requestCert: true }) })).toEqual([])
+  })
+
+  it.each<[string, Readonly<Record<string, unknown>>, readonly unknown[]]>([
+    ['forwards them', { certificates: ['edge'] }, []],
+    ['does not say', {}, []],
+    ['forwards none', { certificates: 'none' }, never('warning', FORWARDS_NONE)],
+    [
+      'is known by its address alone',
+      { certificates: ['edge'], weak: ['edge'] },
+      [expect.arrayContaining(['hop-proof-weak']), ...never('warning', FORWARDS_NONE)],
+    ],
+  ])('behind a gateway that %s', (_what, facts, expected) => {
+    expect(findings(byCertificate(told(facts)), { server: createTlsServer({ requestCert: true }) })).toEqual(
+      expected,
+    )
+  })
+
+  it('may come past a gateway that lets others in, and by what the application does itself', () => {
+    const strip = byCertificate(told({ certificates: 'none', unproven: 'strip' }))
+    expect(findings(strip, { server: createTlsServer({ requestCert: true }) })).toEqual([])
+    expect(findings(strip, { server: createServer() })).toHaveLength(1)
+    const own = defineGuard({
+      kind: 'meshOnly',
+      layer: 'transport',
+      name: 'mesh',
+      check: () => ({ reason: 'proven' }),
+    })
+    expect(findings(byCertificate(own), { server: createServer() })).toEqual([])
+  })
+
+  it('are verified again where authorities are named', () => {
+    const app = sound((app) => {
+      app.set('trust proxy', 1)
+      app.use(told({ certificates: ['edge'] }))
+      routes(app)
+    })
+    expect(findings(app)).toEqual([])
+  })
+})
+
+describe('what counts in one process', () => {
+  it('is a note for what is under way', () => {
+    const app = sound((app) => {
+      app.use(concurrencyLimit({ name: 'doctor-busy', limit: 10 }))
+      routes(app)
+    })
+    expect(codesOf(app)).toEqual([])
+    expect(diagnose(app, { ...PLAIN, environment: { WEB_CONCURRENCY: '2' } })).toMatchObject([
+      {
+        severity: 'note',
+        code: 'memory-store-with-workers',
+        message:
+          'concurrencyLimit "doctor-busy" counts what is under way in this process, and WEB_CONCURRENCY asks for several processes.',
+      },
     ])
   })
 })
@@ -577,6 +709,7 @@ describe('what two have found', () => {
 })
 
 describe('secrets', () => {
+  const LONG = `SENTINEL${'a1'.repeat(16)}`
   const found = (text: string) => diagnose(sound(), { ...PLAIN, ...source(text) })
 
   it.each([
@@ -592,6 +725,15 @@ describe('secrets', () => {
     ['a variable', 'const PASSWORD = `SENTINEL`'],
     ['a setting', "app.set('session secret', 'SENTINEL')"],
     ['an API key', "const API_KEY = 'SENTINEL0123456789'"],
+    ['a placeholder', "sessionSecret: 'change-me-SENTINEL'"],
+    ['a placeholder that is called a secret', "sessionSecret: 'put-32-or-more-secret-SENTINEL'"],
+    ['a placeholder of an example', "const JWT_SECRET = 'example-secret-SENTINEL'"],
+    ['the secret of a gateway', `secret: { header: 'x-edge', values: '${LONG}' }`],
+    ['that in a list', `secret: { header: 'x-edge', values: [now(), '${LONG}'] }`],
+    ['that of a function', `secret: { values: () => ['${LONG}'], header: 'x-edge' }`],
+    ['that in place of the environment', `secret: { header: 'x', values: process.env['A'] ?? "${LONG}" }`],
+    ['one with a comma', `secret: { header: 'x', values: '${LONG},x' }`],
+    ['a list of secrets', `gatewayAssertion({ secrets: ['${LONG}'] })`],
   ])('finds %s and does not show it', (_what, text) => {
     const findings = found(`// first line\n${text}`)
     expect(findings).toMatchObject([{ code: 'secret-literal', file: 'app.js', line: 2 }])
@@ -608,14 +750,48 @@ describe('secrets', () => {
     ['a scope', "requireScopes('tokens:write')"],
     ['a URL', "issuer: 'https://id.example:8443/a@b'"],
     ['something short', "secret: 'abc'"],
+    ['the name of a secret', "secret: 'edge-client-secret-v2'"],
+    ['secrets of the environment', `secret: { header: 'x', values: process.env['${LONG}'] }`],
+    [
+      'secrets that are read',
+      `secret: { header: 'x', values: readFileSync('/run/secrets/${LONG}', 'utf8') }`,
+    ],
+    ['what stands behind them', `assertion({ secrets: known, issuer: 'https://id.example/${LONG}' })`],
+    ['a template of them', `secret: { header: 'x', values: \`\${process.env.A}${LONG}\` }`],
+    ['other values', `parse({ values: ['${LONG}'] })`],
   ])('says nothing against %s', (_what, text) => {
     expect(found(text)).toEqual([])
+  })
+
+  it('finds each secret of a gateway on its line, and says which one is a placeholder', () => {
+    const text = [
+      'gateway(nginx({',
+      '  provenBy: {',
+      '    secret: {',
+      "      header: 'x-edge-secret',",
+      '      values: [',
+      `        '${LONG}',`,
+      "        'put-32-or-more-visible-characters-here',",
+      '      ],',
+      '    },',
+      '  },',
+      '}))',
+    ].join('\n')
+    expect(found(text).map(({ line, message }) => [line, message])).toEqual([
+      [6, 'The source holds text for the secret of a gateway.'],
+      [7, 'The source holds a placeholder for the secret of a gateway.'],
+    ])
+    expect(found("const clientSecret = 'supersecret'")[0]?.message).toBe(
+      'The source holds a placeholder for "clientSecret".',
+    )
   })
 
   it('costs little on a line and a file without end', () => {
     const started = performance.now()
     expect(found(`secret${' '.repeat(2_000_000)}`)).toEqual([])
     expect(found(`${'secret-'.repeat(200)}\n`.repeat(700))).toEqual([])
+    expect(found('secret:{'.repeat(125_000))).toEqual([])
+    expect(found("secrets:['a".repeat(90_000))).toEqual([])
     expect(performance.now() - started).toBeLessThan(1500)
   })
 

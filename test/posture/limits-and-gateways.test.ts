@@ -353,7 +353,7 @@ describe('guards that need the caller', () => {
   })
 })
 
-const SECRET = { secret: { header: 'x-edge-secret', values: 's'.repeat(40) } }
+const SECRET = { secret: { header: 'x-edge-secret', values: '0123456789abcdef'.repeat(3) } }
 const NETWORK = { network: ['10.1.0.0/24'], reason: 'the subnet of the load balancer' }
 const strong = (name = 'edge') => as(gateway(nginx({ name, provenBy: SECRET })))
 const weak = () => as(gateway(nginx({ name: 'edge', provenBy: NETWORK }), { unproven: 'strip' }))
@@ -422,6 +422,20 @@ describe('a gateway', () => {
   ])('is evidence for ASVS 4.1.3 with %s', (_case, guards, status) => {
     const posture = everywhere(...guards, custom('somethingNew', 'transport'))
     expect(asvsStatuses(posture).find(({ id }) => id === '4.1.3')?.status).toBe(status)
+  })
+
+  it('is weaker in the lock where the word of one more hop is taken for certificates', () => {
+    const facts = { hops: ['edge'], unproven: 'refuse' }
+    const [checked, one, two] = [undefined, ['edge'], ['edge', 'mesh']].map((believed) =>
+      everywhere(custom('gateway', 'transport', believed === undefined ? facts : { ...facts, believed })),
+    ) as [Posture, Posture, Posture]
+    const severities = (before: Posture, after: Posture): string[] =>
+      compareLocks(lockOf(before), lockOf(after))
+        .filter(({ where }) => where === 'GET /a')
+        .map(({ severity, sentence }) => `${severity} ${sentence.slice(sentence.indexOf('believed'))}`)
+    expect(severities(checked, one)).toEqual(['weaker believed is new: edge'])
+    expect(severities(one, two)).toEqual(['weaker believed gained mesh'])
+    expect(severities(one, checked)).toEqual(['stronger believed is gone: it was edge'])
   })
 
   it('is compared in the lock by its weakness, not by the words for its proof', () => {

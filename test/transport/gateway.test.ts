@@ -406,6 +406,7 @@ describe('gateway, proof by network', () => {
     expect(guardMetadataOf(guard)?.facts).toEqual({
       hops: ['balancer (nginx) proven by network 127.0.0.1: only the balancer reaches the port'],
       weak: ['balancer'],
+      certificates: 'none',
       unproven: 'refuse',
     })
   })

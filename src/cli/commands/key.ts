@@ -1,11 +1,13 @@
-import { Digests, pepperRule } from '../../authentication/api-keys/digests.js'
 import { makeKey, type MadeApiKey, type NewApiKey } from '../../authentication/api-keys/make.js'
-import { prefixRule } from '../../authentication/api-keys/options.js'
-import { FACT_RULES, nowSeconds } from '../../authentication/api-keys/record.js'
+import { FACT_RULES } from '../../authentication/api-keys/record.js'
 import { neutralise } from '../../core/text.js'
 import { wordsOf, type CommandOptions } from '../arguments.js'
 import { EXIT, misused } from '../failure.js'
 import { addToKeyFile } from '../key-file.js'
+import { rotateReport, switchReport } from './key/change.js'
+import { digestsOf, endOf, prefixOf, requireKeyId, type KeyWorld } from './key/inputs.js'
+import { listReport } from './key/list.js'
+import { shownTime } from './key/time.js'
 import type { Report } from './report.js'
 
 type Facts = Omit<NewApiKey, 'scopes'> & { readonly scopes: readonly string[] }
@@ -20,21 +22,51 @@ const OPTION_OF: Readonly<Record<keyof Facts, string>> = {
   expiresAt: 'expires',
 }
 
-/**
- * Makes a key. On standard output stand the key and, where no file takes it, the record; nothing else ever shows the
- * key again. The pepper comes by the environment: arguments are seen by everybody on the machine.
- */
-export function newKeyReport(
+/** What each action cannot do without, and what else it can be told. */
+const OPTIONS: Readonly<
+  Record<string, { readonly needs: readonly string[]; readonly takes: readonly string[] }>
+> = {
+  new: { needs: ['prefix'], takes: [...Object.values(OPTION_OF), 'file', 'pepper-variable'] },
+  list: { needs: ['file'], takes: [] },
+  disable: { needs: ['file'], takes: [] },
+  enable: { needs: ['file'], takes: [] },
+  rotate: { needs: ['prefix', 'overlap', 'file'], takes: ['expires', 'pepper-variable'] },
+}
+const OF_ALL: readonly string[] = ['stack', 'help']
+
+/** Makes, lists, switches and rotates keys. A key is on standard output when it is made, and nothing ever shows it again. */
+export function keyReport(
+  action: string,
+  id: string | undefined,
   options: CommandOptions,
-  {
-    cwd,
-    environment,
-  }: { readonly cwd: string; readonly environment: Readonly<Record<string, string | undefined>> },
+  world: KeyWorld,
 ): Report {
-  const { prefix = '', file } = options
-  if (!prefixRule.holds(prefix))
-    throw misused(`--prefix must be ${prefixRule.says}, got "${neutralise(prefix, 40)}".`)
-  const made = makeKey(prefix, factsOf(options), new Digests(pepperOf(options, environment)))
+  checkOptionsOf(action, options)
+  const { file = '' } = options
+  if (action === 'list') return listReport(file, world.cwd)
+  if (action === 'disable' || action === 'enable')
+    return switchReport(action, requireKeyId(action, id), file, world.cwd)
+  if (action === 'rotate') return rotateReport(requireKeyId(action, id), file, options, world)
+  return newKeyReport(options, world)
+}
+
+function checkOptionsOf(action: string, options: CommandOptions): void {
+  const { needs, takes } = OPTIONS[action] ?? { needs: [], takes: [] }
+  const odd = Object.keys(options).find((name) => ![...needs, ...takes, ...OF_ALL].includes(name))
+  if (odd !== undefined)
+    throw misused(
+      `key ${action} takes no --${odd}.`,
+      `It takes: ${[...needs, ...takes].map((name) => `--${name}`).join(', ')}`,
+    )
+  const missing = needs.find((name) => options[name] === undefined)
+  if (missing !== undefined)
+    throw misused(`key ${action} needs --${missing}.`, 'See: express-bulwark help key')
+}
+
+/** On standard output stand the key and, where no file takes it, the record. */
+export function newKeyReport(options: CommandOptions, { cwd, environment }: KeyWorld): Report {
+  const { file } = options
+  const made = makeKey(prefixOf(options), factsOf(options), digestsOf(options, environment))
   if (file !== undefined) addToKeyFile(cwd, file, made.record)
   return {
     text: file === undefined ? `${made.key}\n${JSON.stringify(made.record)}\n` : `${made.key}\n`,
@@ -44,15 +76,14 @@ export function newKeyReport(
 }
 
 function factsOf(options: CommandOptions): Facts {
-  const scopes = options['scopes']
   const given: Facts = {
-    scopes: scopes === undefined ? [] : wordsOf(scopes),
+    scopes: scopesOf(options),
     name: options['name'],
     subject: options['subject'],
     clientId: options['client-id'],
     tenant: options['tenant'],
     rateTier: options['rate-tier'],
-    expiresAt: endOf(options['expires']),
+    expiresAt: endOf(options),
   }
   for (const [fact, rule] of Object.entries(FACT_RULES)) {
     const value = given[fact as keyof Facts]
@@ -62,28 +93,27 @@ function factsOf(options: CommandOptions): Facts {
   return given
 }
 
-function endOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const [, count, unit] = /^([1-9]\d{0,4})([dh])$/.exec(text) ?? []
-  if (count === undefined)
-    throw misused(`--expires must be days or hours from now, as 90d or 12h, got "${neutralise(text, 40)}".`)
-  return nowSeconds() + Number(count) * (unit === 'd' ? 86_400 : 3600)
+function scopesOf({ scopes: text }: CommandOptions): readonly string[] {
+  const scopes = text === undefined ? [] : wordsOf(text)
+  if (FACT_RULES.scopes.holds(scopes)) return scopes
+  throw misused(
+    `--scopes must be at most 100 scopes separated by commas, got "${neutralise(text ?? '', 200)}".`,
+    'As: --scopes orders:read,orders:write. Each has 1 to 200 printable characters, and no space, quote or backslash.',
+  )
 }
 
-function pepperOf(
-  { 'pepper-variable': variable }: CommandOptions,
-  environment: Readonly<Record<string, string | undefined>>,
-): string | undefined {
-  if (variable === undefined) return undefined
-  const pepper = Object.hasOwn(environment, variable) ? environment[variable] : undefined
-  if (pepper !== undefined && pepperRule.holds(pepper)) return pepper
-  throw misused(`The environment variable "${neutralise(variable, 60)}" must hold 32 to 1000 characters.`)
-}
-
-function remarksOn({ id, record: { expiresAt } }: MadeApiKey, file: string | undefined): readonly string[] {
-  const end =
-    expiresAt === undefined ? 'it never ends' : `it ends at ${new Date(expiresAt * 1000).toISOString()}`
+function remarksOn(
+  { id, record: { expiresAt, scopes } }: MadeApiKey,
+  file: string | undefined,
+): readonly string[] {
+  const end = expiresAt === undefined ? 'it never ends' : `it ends at ${shownTime(expiresAt)}`
   const place =
     file === undefined ? 'Keep the record, below it, in the key file' : `Its record was added to ${file}`
-  return [`This is the only time that key ${id} is shown; ${end}.`, `${place}.`]
+  return [
+    `This is the only time that key ${id} is shown; ${end}.`,
+    `${place}.`,
+    ...(scopes.length === 0
+      ? ['It has no scopes: every route that requires one refuses it. Name what it may do with --scopes a,b.']
+      : []),
+  ]
 }

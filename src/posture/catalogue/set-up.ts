@@ -60,6 +60,21 @@ export const SET_UP = entries({
       'Mount gateway() first, with a hop of that name as the nearest, proven by more than a network; or name certificates.',
     about: ACCESS,
   },
+  'forwarded-certificate-believed': {
+    severity: 'warning',
+    consequence:
+      'Whatever the gateway lets through as verified counts: a certificate of any authority, where it asks for none of them, or believes more than you meant.',
+    remedy:
+      'Name the authorities of the callers in its profile: certificateAuthorities. Then each forwarded certificate is verified here again.',
+    about: ACCESS,
+  },
+  'certificates-never-come': {
+    severity: 'warning',
+    consequence: 'Nobody gets in with a certificate: who comes with one is anonymous here.',
+    remedy:
+      'Let the gateway forward them, clientCertificate in its profile; or let the server ask: https.createServer({ ..., requestCert: true, ca }).',
+    about: ACCESS,
+  },
   'express-copies': {
     severity: 'warning',
     consequence:

@@ -7,8 +7,10 @@ import { services } from './chain.js'
 import { expressCopies } from './copies.js'
 import { walk, type Examined } from './examined.js'
 import { uncalledFactories } from './factories.js'
+import { believedCertificates, missingCertificates } from './certificates.js'
 import { gatewayUnread, unprovenHops, weakHops } from './gateways.js'
-import { memoryStores, reportMode, strictTransport, upgrades } from './guards.js'
+import { reportMode, strictTransport, upgrades } from './guards.js'
+import { memoryStores } from './memories.js'
 import { guardsBehindRoutes, parsersBeforeAuthentication, routesBehindNotFound } from './order.js'
 import { secretLiterals, secretSettings } from './secrets.js'
 import { trustProxy } from './trust-proxy.js'
@@ -31,6 +33,8 @@ const EXAMINATIONS: readonly ((examined: Examined) => readonly Finding[])[] = [
   gatewayUnread,
   weakHops,
   unprovenHops,
+  believedCertificates,
+  missingCertificates,
   expressCopies,
   services,
   uncalledFactories,

@@ -3,15 +3,8 @@ import type { Finding } from '../model.js'
 import { isForAll, onceEach, settingsOf, type Examined, type Station } from './examined.js'
 import { FACTORIES } from './factories.js'
 
-/** Of this library too, and set up by other means than those that are told apart by their parameters. */
-const FURTHER: ReadonlySet<string> = new Set([
-  'concurrencyLimit',
-  'loadShed',
-  'penalise',
-  'requestTimeout',
-  'requireTls',
-  'slowDown',
-])
+/** Of this library too, and told apart by other means than its parameters. */
+const FURTHER: ReadonlySet<string> = new Set(['requireTls'])
 
 /** Whether every request meets a `gateway`, which writes or removes what `trust proxy` looks at. */
 export function isBehindGateway({ stations }: Pick<Examined, 'stations'>): boolean {
@@ -41,10 +34,7 @@ export function gatewayUnread(examined: Examined): readonly Finding[] {
 /** An `internalOnly` by hops that nothing here proves. */
 export function unprovenHops({ stations }: Examined): readonly Finding[] {
   const gateways = stations.filter(isGateway).flatMap(({ about }) => about ?? [])
-  // A guard of the application's own may prove hops too.
-  const isOwn = stations.some(
-    ({ about }) => about !== undefined && !Object.hasOwn(FACTORIES, about.kind) && !FURTHER.has(about.kind),
-  )
+  const isOwn = stations.some(isOwnGuard)
   const nearest = gateways.flatMap(({ facts }) => textsOf(facts['hops']).slice(0, 1))
   const weak = gateways.flatMap(({ facts }) => textsOf(facts['weak']))
   const isProven = (hop: string): boolean =>
@@ -63,10 +53,15 @@ export function unprovenHops({ stations }: Examined): readonly Finding[] {
   })
 }
 
-function isGateway({ about }: Station): boolean {
+/** A guard of the application's own may prove hops too. */
+export function isOwnGuard({ about }: Station): boolean {
+  return about !== undefined && !Object.hasOwn(FACTORIES, about.kind) && !FURTHER.has(about.kind)
+}
+
+export function isGateway({ about }: Station): boolean {
   return about?.kind === 'gateway'
 }
 
-function textsOf(value: unknown): readonly string[] {
+export function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
 }

@@ -14,8 +14,9 @@ import {
   type RouterLayer,
 } from '../../core/router.js'
 import { rewritesUrl } from './known-handlers.js'
-import { StepIndex } from './step-index.js'
 import { layerPathsOf, type LayerPath } from './layer-path.js'
+import { callbacksOf, paramsOf } from './param-callbacks.js'
+import { StepIndex } from './step-index.js'
 
 /**
  * What a router does at one place of its stack.
@@ -181,21 +182,4 @@ function isReadable(router: LayerHandle | undefined): boolean {
 function expressOwn(holder: object, stack: readonly RouterLayer[]): number {
   const names = stack.slice(0, 2).map((layer?: RouterLayer) => layer?.handle?.name)
   return isExpress4(holder) && names[0] === 'query' && names[1] === 'expressInit' ? 2 : 0
-}
-
-function paramsOf(holder: object): readonly string[] {
-  return parametersOf(holder).map(([name]) => name)
-}
-
-function callbacksOf(holder: object): readonly unknown[] {
-  return parametersOf(holder).flatMap(([, callbacks]) => callbacks)
-}
-
-/** The names of parameters that have callbacks, with these. */
-function parametersOf(holder: object): readonly (readonly [string, readonly unknown[]])[] {
-  const { params } = (routerOf(holder) ?? holder) as { readonly params?: unknown }
-  if (typeof params !== 'object' || params === null) return []
-  return Object.entries(params).flatMap(([name, callbacks]): [string, unknown[]][] =>
-    Array.isArray(callbacks) && callbacks.length > 0 ? [[name, callbacks]] : [],
-  )
 }

@@ -1,7 +1,7 @@
 import { CREDENTIALS, asOneOfSeveral } from '../flat-facts.js'
-import { valueText } from '../render/plain.js'
 import { shown } from '../render/words.js'
 import { demandChange } from './demands.js'
+import { changeText, minus } from './fact-texts.js'
 import type { LockedGuard, LockedValue } from './format.js'
 
 export type Severity = 'weaker' | 'stronger' | 'changed'
@@ -31,10 +31,14 @@ const ACCEPTED = new Set([
   'names',
   // Hops that nothing better than an address stands for.
   'weak',
+  // Hops whose word for a client certificate is taken.
+  'believed',
   CREDENTIALS,
 ])
 /** What keeps somebody out by being there. */
 const STRICT_BY_PRESENCE = new Set(['revocation', 'senderConstrained'])
+/** Of a `gateway`: what nothing is proven for, so that it is there only where something is. */
+const TRUSTED = new Set(['weak', 'believed'])
 /** In place of a list: everything. */
 const ANYTHING = 'any'
 const MORE_IS_WEAKER = /^(?:\w*limit|burst|cacheSeconds|max\w*|\w*tolerance\w*|\w*stale\w*)$/i
@@ -102,9 +106,9 @@ function severityIn(
   was: LockedValue | undefined,
   is: LockedValue | undefined,
 ): Severity {
-  // A chain: each of them must be proven, and `weak` says which are not.
+  // A chain: each of them must be proven, and `weak` says which are not, `believed` what else is taken on trust.
   if (kind === 'gateway' && name === 'hops') return 'changed'
-  if (kind === 'gateway' && name === 'weak' && (was === undefined || is === undefined))
+  if (kind === 'gateway' && TRUSTED.has(name) && (was === undefined || is === undefined))
     return was === undefined ? 'weaker' : 'stronger'
   if (kind !== 'authenticate') return severityOf(name, was, is)
   const at = name.lastIndexOf(' ')
@@ -172,30 +176,4 @@ function severityOfOrder(weakening: number): Severity {
 function placeIn(order: readonly string[], value: LockedValue): number {
   const place = order.indexOf(String(value))
   return place === -1 ? order.length : place
-}
-
-function minus(from: LockedValue, taken: LockedValue): readonly unknown[] {
-  const without = new Set(itemsOf(taken))
-  return itemsOf(from).filter((item) => !without.has(item))
-}
-
-function itemsOf(value: LockedValue): readonly unknown[] {
-  return Array.isArray(value) ? value : [value]
-}
-
-function changeText(was: LockedValue | undefined, is: LockedValue | undefined): string {
-  if (was === undefined) return `is new: ${textOf(is)}`
-  if (is === undefined) return `is gone: it was ${textOf(was)}`
-  if (!Array.isArray(was) || !Array.isArray(is)) return `went from ${textOf(was)} to ${textOf(is)}`
-  const lost = minus(was, is)
-  const gained = minus(is, was)
-  const parts = [
-    ...(lost.length === 0 ? [] : [`lost ${shown(lost.join(', '), 200)}`]),
-    ...(gained.length === 0 ? [] : [`gained ${shown(gained.join(', '), 200)}`]),
-  ]
-  return parts.length === 0 ? 'stands in another order' : parts.join(' and ')
-}
-
-function textOf(value: LockedValue | undefined): string {
-  return shown(valueText(value ?? null), 200)
 }

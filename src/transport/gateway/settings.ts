@@ -86,14 +86,22 @@ function warnOfWeakness([nearest]: readonly Hop[]): void {
   )
 }
 
-/** What the posture shows: hop by hop, and those by name that nothing better than an address stands for. */
+/**
+ * What the posture shows: hop by hop, and by name those that nothing better than an address stands for, those that
+ * forward certificates, and those of them whose word for one is taken (`believed`), because no authority is named here.
+ */
 export function factsOf({ hops, unproven }: Settings): Readonly<Record<string, unknown>> {
   const weak = hops.filter(({ proof }) => proof.isWeak).map(({ name }) => name)
+  const forwarding = hops.filter(({ certificate }) => certificate !== undefined)
+  const certificates = forwarding.map(({ name }) => name)
+  const believed = forwarding.filter(({ authorities }) => authorities.length === 0).map(({ name }) => name)
   return {
     hops: hops.map(({ name, kind, proof }) =>
       [name === kind ? name : `${name} (${kind})`, 'proven by', proof.kind, proof.detail].join(' ').trim(),
     ),
     ...(weak.length > 0 ? { weak } : {}),
+    certificates: certificates.length > 0 ? certificates : 'none',
+    ...(believed.length > 0 ? { believed } : {}),
     unproven,
   }
 }
