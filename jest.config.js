@@ -24,6 +24,8 @@ const sources = { '^(\\.{1,2}/.*)\\.js$': '$1' }
 export default {
   // A machine that is busy with the other half of the suite is slow; what must be quick says so itself.
   testTimeout: 20_000,
+  // Modules of finished test files stay in a worker's memory; near its limit it does nothing but collect.
+  workerIdleMemoryLimit: '700MB',
   projects: [
     { ...shared, displayName: 'express 5', moduleNameMapper: sources },
     {
