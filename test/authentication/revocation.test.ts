@@ -244,17 +244,17 @@ describe('a list in memory', () => {
   })
 
   it('stays in its bound, also while it is asked for more', async () => {
-    const list = revocation({ maxEntries: 10_000 })
+    const list = revocation({ maxEntries: 1000 })
     let rejected = 0
-    for (let index = 0; index < 20_000; index += 1)
+    for (let index = 0; index < 2000; index += 1)
       await list.revokeToken({ issuer, jti: `token-${index}` }).catch(() => (rejected += 1))
-    expect(rejected).toBe(10_000)
-    expect(list.health().detail).toBe('10000 of 10000 entries')
+    expect(rejected).toBe(1000)
+    expect(list.health().detail).toBe('1000 of 1000 entries')
     // What was taken is kept, and what was rejected left nothing behind.
     await expect(verdict(list, verified({ credentialId: 'token-9999' }))).resolves.toBe(
       'token_revoked by token',
     )
-    await expect(verdict(list, verified({ credentialId: 'token-10000' }))).resolves.toBe('passes')
+    await expect(verdict(list, verified({ credentialId: 'token-1000' }))).resolves.toBe('passes')
   })
 })
 
@@ -303,7 +303,7 @@ describe('whatever was revoked', () => {
         const shown = verified({ ...facts, issuedAt: issuedAt === undefined ? undefined : now + issuedAt })
         expect((await verdict(list, shown)) === 'passes').toBe(!isRevoked)
       }),
-      { numRuns: 1000 },
+      { numRuns: 200 },
     )
   })
 })
