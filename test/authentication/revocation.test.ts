@@ -251,7 +251,7 @@ describe('a list in memory', () => {
     expect(rejected).toBe(1000)
     expect(list.health().detail).toBe('1000 of 1000 entries')
     // What was taken is kept, and what was rejected left nothing behind.
-    await expect(verdict(list, verified({ credentialId: 'token-9999' }))).resolves.toBe(
+    await expect(verdict(list, verified({ credentialId: 'token-999' }))).resolves.toBe(
       'token_revoked by token',
     )
     await expect(verdict(list, verified({ credentialId: 'token-1000' }))).resolves.toBe('passes')
