@@ -15,6 +15,7 @@ const shared = {
       },
     ],
   },
+  setupFilesAfterEnv: ['<rootDir>/test/support/quiet-channels.ts'],
   restoreMocks: true,
   errorOnDeprecated: true,
 }

@@ -78,6 +78,8 @@ describe('calls from browsers', () => {
     expect(answer.status).toBe(401)
     expect(answer.headers['access-control-allow-origin']).toBe(ORIGIN)
     expect(answer.headers['access-control-expose-headers']?.split(',').toSorted()).toEqual([
+      'DPoP-Nonce',
+      'Idempotency-Replayed',
       'RateLimit',
       'RateLimit-Policy',
       'Retry-After',
