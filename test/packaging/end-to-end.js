@@ -77,7 +77,10 @@ export async function endToEnd(library, { localIssuer }, express) {
     assert.equal(limited.status, 429)
     assert.match(limited.headers.get('retry-after'), /^[1-9]\d*$/)
 
-    const { key } = await keys.create({ scopes: ['orders:write'] })
+    const { key } = await keys.create({
+      scopes: ['orders:write'],
+      expiresAt: Math.floor(Date.now() / 1000) + 3600,
+    })
     const byKey = await answer('/orders/7', { body: good, headers: { 'x-api-key': key } })
     assert.equal(byKey.status, 201)
     const both = await answer('/orders/7', { body: good, token: writer, headers: { 'x-api-key': key } })
@@ -236,7 +239,9 @@ async function gateways(library, express) {
   const profiles = [nginx, apache, awsAlb, caddy, cloudfront, envoy, haproxy, rfc9440, traefik].map(
     (profile) => profile({ provenBy: { secret: { header: 'x-gateway-secret', values: [value] } } }),
   )
-  for (const assertion of assertions) gateway(nginx({ provenBy: { assertion } }))
+  // One that is weak warns, as it should: nothing may be written here.
+  for (const assertion of assertions)
+    if (assertion.facts.isWeak !== true) gateway(nginx({ provenBy: { assertion } }))
   for (const profile of profiles) {
     const app = express()
     app.use(gateway(profile))
