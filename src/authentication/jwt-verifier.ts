@@ -1,4 +1,4 @@
-import type { Health, HealthStatus } from '../core/lifecycle.js'
+import { statusOfAny, type Health } from '../core/lifecycle.js'
 import { checkOptions, misuse } from '../core/options.js'
 import type { StandardSchema } from '../core/standard-schema.js'
 import { issuerMismatch } from './jwt-verifier/claims.js'
@@ -88,7 +88,7 @@ export function verifierOf(
     },
     health: (): Health => ({
       name: 'jwt',
-      status: worst(verifiers.map(({ keySet }) => keySet.status())),
+      status: statusOfAny(verifiers.map(({ keySet }) => keySet.status())),
       detail: verifiers.map(({ issuer, keySet }) => `keys of ${issuer}: ${keySet.detail()}`).join('; '),
     }),
     close: async () => {
@@ -117,10 +117,4 @@ function factsOf(policy: JwtPolicy, areKeysInline: boolean): Readonly<Record<str
     maxTokenLifetimeMode: policy.maxTokenLifetime?.mode,
     keys: areKeysInline ? 'inline' : 'remote',
   }
-}
-
-/** With several issuers, one that is out leaves the others working. */
-function worst(statuses: readonly HealthStatus[]): HealthStatus {
-  if (statuses.every((status) => status === 'down')) return 'down'
-  return statuses.every((status) => status === 'ok') ? 'ok' : 'degraded'
 }

@@ -11,7 +11,7 @@ import {
   type OptionRule,
 } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
-import { isSecureUrl } from '../core/remote-json.js'
+import { isSecureUrl, plainSecureUrl, secureUrl } from '../core/remote-json.js'
 
 /** Each member of RFC 9728 section 2 under its own name, in this library's spelling. */
 export interface ProtectedResourceMetadataOptions {
@@ -75,14 +75,6 @@ const resourceUrl: OptionRule = {
     return /^[a-z]+:\/\/[^/?]+(?:\/(?!\.{1,2}(?:[/?]|$))[\w.~%-]*)*(?:\?[\x21-\x7e]*)?$/.test(value)
   },
 }
-const pageUrl: OptionRule = {
-  says: 'an https URL (http only for a loopback host), without user name or password',
-  holds: isSecureUrl,
-}
-const issuerUrl: OptionRule = {
-  says: 'an https URL (http only for a loopback host), without user name, password, query or fragment',
-  holds: (value) => isSecureUrl(value) && !/[?#]/.test(value as string),
-}
 const word: OptionRule = {
   says: 'text in printable ASCII without space, quote or backslash',
   holds: (value) => typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(value),
@@ -90,13 +82,13 @@ const word: OptionRule = {
 
 const RULES: Readonly<Record<keyof ProtectedResourceMetadataOptions, OptionRule>> = {
   resource: required(resourceUrl),
-  authorizationServers: required(listOf(issuerUrl)),
+  authorizationServers: required(listOf(plainSecureUrl)),
   scopesSupported: listOf(word),
   resourceName: text(256),
-  resourceDocumentation: pageUrl,
-  resourcePolicyUri: pageUrl,
-  resourceTosUri: pageUrl,
-  jwksUri: pageUrl,
+  resourceDocumentation: secureUrl,
+  resourcePolicyUri: secureUrl,
+  resourceTosUri: secureUrl,
+  jwksUri: secureUrl,
   resourceSigningAlgValuesSupported: listOf(word),
   dpopSigningAlgValuesSupported: listOf(word),
   dpopBoundAccessTokensRequired: flag,

@@ -13,6 +13,7 @@ import {
   type OptionRule,
 } from '../core/options.js'
 import type { Store } from '../core/ports.js'
+import { storeRule } from '../core/store-rules.js'
 import { neutralise } from '../core/text.js'
 import { warnOnce } from '../core/warnings.js'
 import { checkCall, momentOf } from './revocation/entries.js'
@@ -59,10 +60,7 @@ export interface Revocation extends RevocationList, Stateful {
 }
 
 const ME = 'revocation'
-const store: OptionRule = {
-  says: 'what redisStore() or memoryStore() makes',
-  holds: (value) => ['redis', 'memory'].includes((value as Partial<Store> | null)?.kind ?? ''),
-}
+const store: OptionRule = { ...storeRule, says: 'what redisStore() or memoryStore() makes' }
 
 /**
  * Takes credentials back before they end: one token by its `jti` (an API key by its id), everything of a subject or of

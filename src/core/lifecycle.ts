@@ -51,6 +51,12 @@ export function lifecycle(...parts: readonly Stateful[]): Lifecycle {
   })
 }
 
+/** Of parts of which each serves callers of its own: one that is out leaves the others working. */
+export function statusOfAny(statuses: readonly HealthStatus[]): HealthStatus {
+  if (statuses.every((status) => status === 'ok')) return 'ok'
+  return statuses.every((status) => status === 'down') ? 'down' : 'degraded'
+}
+
 function isStateful(part: unknown): boolean {
   const { warmUp, health, close } = (part ?? {}) as Partial<Stateful>
   return [warmUp, health, close].every((step) => typeof step === 'function')

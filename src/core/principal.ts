@@ -64,11 +64,11 @@ export function createPrincipal(facts: PrincipalFacts): Principal {
     clientId: facts.clientId,
     scopes: new TextSet(facts.scopes ?? []),
     roles: new TextSet(facts.roles ?? []),
-    claims: frozenCopy(facts.claims ?? {}, 0) as Claims,
+    claims: frozenClaims(facts.claims ?? {}),
     authenticatedBy: facts.authenticatedBy,
     credentialId: facts.credentialId,
     expiresAt: facts.expiresAt,
-    binding: facts.binding === undefined ? undefined : (frozenCopy(facts.binding, 0) as Claims),
+    binding: facts.binding === undefined ? undefined : frozenClaims(facts.binding),
   })
 }
 
@@ -85,6 +85,13 @@ function isText(value: unknown): value is string {
 /** A fault of whoever built the facts, told in a sentence that holds nothing of them. */
 function unusable(problem: string): SecurityProblem {
   return new SecurityProblem('guard_fault', { evidence: { problem } })
+}
+
+/**
+ * Claims that nobody changes any more, all the way down. Throws a fault where they are not plain data, or nested too deep.
+ */
+export function frozenClaims(claims: unknown): Claims {
+  return frozenCopy(claims, 0) as Claims
 }
 
 /** A deep, frozen copy whose objects have no prototype, so that a claim named `constructor` is only a claim. */

@@ -12,3 +12,13 @@ export function processRegistry<T>(name: string): Map<string, T> {
   }
   return registry
 }
+
+/** The one thing of a name in this process, made where nobody has made it yet. */
+export function processValue<T>(name: string, make: () => T): T {
+  const registry = processRegistry<T>(name)
+  const known = registry.get('')
+  if (known !== undefined) return known
+  const made = make()
+  registry.set('', made)
+  return made
+}

@@ -1,3 +1,5 @@
+import type { OptionRule } from './options.js'
+
 /**
  * Whether a server may be asked at this address: https, or plain http to this very machine; never with a user's name or
  * password in it.
@@ -13,6 +15,18 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)
 }
 
+/** An address that may be asked, or told to others. */
+export const secureUrl: OptionRule = {
+  says: 'an https URL (http only for a loopback host), without user name or password',
+  holds: isSecureUrl,
+}
+
+/** As `secureUrl`, of something that other addresses are made of or compared with. */
+export const plainSecureUrl: OptionRule = {
+  says: 'an https URL (http only for a loopback host), without user name, password, query or fragment',
+  holds: (value) => isSecureUrl(value) && !/[?#]/.test(value as string),
+}
+
 /** The JSON in a response of at most `maxBytes`. Throws for more, and for what is no JSON. */
 export async function readJson(response: Response, url: string, maxBytes: number): Promise<unknown> {
   const text = await readBounded(response, url, maxBytes)
@@ -24,7 +38,8 @@ export async function readJson(response: Response, url: string, maxBytes: number
   }
 }
 
-async function readBounded(response: Response, url: string, maxBytes: number): Promise<string> {
+/** The text of a response of at most `maxBytes`. Throws for more; `url` is what the error calls the server. */
+export async function readBounded(response: Response, url: string, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of response.body ?? []) {

@@ -1,10 +1,4 @@
 import type { OptionRule } from '../core/options.js'
-import type { Store } from '../core/ports.js'
-
-export const sharedStore: OptionRule = {
-  says: 'redisStore(client) or memoryStore()',
-  holds: (value) => ['redis', 'memory'].includes((value as Partial<Store> | null)?.kind ?? ''),
-}
 
 const MAX_WINDOW_SECONDS = 2_678_400
 

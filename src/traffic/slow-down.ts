@@ -23,7 +23,8 @@ import { retryAfter } from './rate-limit/fields.js'
 import { LIMIT_FACTS, type AddressPrefix, type LimitBy } from './rate-limit/keys.js'
 import { settingsOf, type Policy } from './rate-limit/options.js'
 import { GuardedCounters, type Counted } from './rate-limit/outage.js'
-import { sharedStore, windowSeconds as windowRule } from './shared-options.js'
+import { windowSeconds as windowRule } from './shared-options.js'
+import { storeRule } from '../core/store-rules.js'
 import { WaitingRoom } from './slow-down/waiting-room.js'
 
 export interface SlowDownOptions {
@@ -86,7 +87,7 @@ export function slowDown(options: SlowDownOptions): Throttle {
       by: required(either(oneOf(...LIMIT_FACTS), listOf(oneOf(...LIMIT_FACTS)), callback)),
       maxWaiting: integer(1, 100_000),
       maxWaitingPerCaller: integer(1, 10_000),
-      store: sharedStore,
+      store: storeRule,
       onOutage: oneOf('local', 'deny', 'allow'),
       instances: integer(1, 100_000),
       addressPrefix: oneOf(56, 64),

@@ -8,6 +8,8 @@ import type { Settings } from './settings.js'
 export class Challenges {
   /** By lower-case scheme or header: `bearer`, `dpop`, `x-api-key`, `certificate`. */
   readonly #byScheme = new Map<string, string>()
+  /** What stands for each of them in an answer: `Bearer`. */
+  readonly #schemes: ReadonlyMap<string, string>
   readonly #all: readonly string[]
 
   constructor({ verifiers, dpop, resourceMetadata }: Settings) {
@@ -21,6 +23,7 @@ export class Challenges {
       if (!this.#byScheme.has(key)) this.#byScheme.set(key, withParameters(challenge, parameters))
     }
     if (dpop !== undefined) this.#byScheme.set('dpop', withParameters(dpop.challenge, parameters))
+    this.#schemes = new Map([...this.#byScheme].map(([scheme, challenge]) => [scheme, schemeIn(challenge)]))
     this.#all = [...new Set(this.#byScheme.values())]
   }
 
@@ -30,8 +33,7 @@ export class Challenges {
 
   /** Scheme as it stands in its challenge. */
   schemeOf(scheme: string): string | undefined {
-    const challenge = this.#byScheme.get(scheme)
-    return challenge === undefined ? undefined : schemeIn(challenge)
+    return this.#schemes.get(scheme)
   }
 
   /**

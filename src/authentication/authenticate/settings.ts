@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Health, HealthStatus } from '../../core/lifecycle.js'
+import { statusOfAny, type Health } from '../../core/lifecycle.js'
 import {
   callback,
   checkOptions,
@@ -15,7 +15,7 @@ import {
   type OptionRule,
 } from '../../core/options.js'
 import type { Principal } from '../../core/principal.js'
-import { isSecureUrl } from '../../core/remote-json.js'
+import { secureUrl } from '../../core/remote-json.js'
 import { dpopProofs, type DpopProofs } from '../binding/dpop.js'
 import { verifierOf } from '../jwt-verifier.js'
 import { JWT_ALIASES, JWT_RULES } from '../jwt-verifier/policy.js'
@@ -75,10 +75,7 @@ const COMMON_RULES: Readonly<Record<keyof CommonOptions | 'mode', OptionRule>> =
     holds: (value) => typeof (value as Partial<RevocationList> | null)?.check === 'function',
   },
   combine: oneOf('refused', 'accepted', 'required'),
-  resourceMetadata: {
-    says: 'an https URL (http only for a loopback host), without user name or password',
-    holds: isSecureUrl,
-  },
+  resourceMetadata: secureUrl,
 }
 
 // What other libraries call the same things.
@@ -187,12 +184,7 @@ export function healthOf(name: string, verifiers: readonly Verifier[]): Health {
   const details = healths.flatMap(({ detail }) => detail ?? [])
   return {
     name,
-    status: statusOf(healths.map(({ status }) => status)),
+    status: statusOfAny(healths.map(({ status }) => status)),
     ...(details.length === 0 ? {} : { detail: details.join('; ') }),
   }
-}
-
-function statusOf(statuses: readonly HealthStatus[]): HealthStatus {
-  if (statuses.length > 0 && statuses.every((status) => status === 'down')) return 'down'
-  return statuses.every((status) => status === 'ok') ? 'ok' : 'degraded'
 }

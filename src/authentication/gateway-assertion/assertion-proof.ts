@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { publishEvent } from '../../core/events.js'
 import type { HopAnswer, HopProof, HopStatement } from '../../core/hop-proof.js'
 import type { HealthStatus } from '../../core/lifecycle.js'
-import type { Claims } from '../../core/principal.js'
+import { frozenClaims } from '../../core/principal.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import type { RequestContext } from '../../core/request-context.js'
 import { isThenable } from '../../core/thenable.js'
@@ -84,14 +84,5 @@ function onlyLine(req: IncomingMessage, header: string, value: string | readonly
 }
 
 function statementOf(claims: Json): HopStatement {
-  return Object.freeze({ claims: frozenCopy(claims) as Claims })
-}
-
-/** Claims that nobody changes, without a prototype, so that a claim named `constructor` is only a claim. */
-function frozenCopy(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy))
-  const copy = Object.create(null) as Record<string, unknown>
-  for (const [name, member] of Object.entries(value)) copy[name] = frozenCopy(member)
-  return Object.freeze(copy)
+  return Object.freeze({ claims: frozenClaims(claims) })
 }

@@ -3,7 +3,8 @@ import { checkOptions, integer, misuse, required, text } from '../../core/option
 import { awsAlbAssertion } from './alb-assertion.js'
 import { assertionProof } from './assertion-proof.js'
 import type { AwsAlbOidcOptions } from './options.js'
-import { listed, names, secureUrl } from './rules.js'
+import { plainSecureUrl } from '../../core/remote-json.js'
+import { listed, names } from './rules.js'
 
 /**
  * Proves a hop by what an AWS Application Load Balancer says of a user whom it authenticated (`x-amzn-oidc-data`):
@@ -27,7 +28,7 @@ export function awsAlbOidc(options: AwsAlbOidcOptions): HopProof {
     loadBalancerArn: required(names),
     clientId: required(text()),
     issuer: text(),
-    keysUrl: secureUrl,
+    keysUrl: plainSecureUrl,
     clockToleranceSeconds: integer(0, 30, 'seconds'),
   })
   const { region, keysUrl } = options

@@ -2,7 +2,8 @@ import type { HopProof } from '../../core/hop-proof.js'
 import { checkOptions, misuse, required, text } from '../../core/options.js'
 import { assertionProof } from './assertion-proof.js'
 import type { CloudflareAccessOptions } from './options.js'
-import { listed, names, remoteKeys, secureUrl } from './rules.js'
+import { plainSecureUrl } from '../../core/remote-json.js'
+import { listed, names, remoteKeys } from './rules.js'
 import { jwtAssertion } from './verify-jwt.js'
 
 /**
@@ -21,10 +22,10 @@ export function cloudflareAccess(options: CloudflareAccessOptions): HopProof {
       says: 'the name of a team',
       holds: (value) => typeof value === 'string' && /^[a-z0-9-]{1,63}$/.test(value),
     },
-    issuer: secureUrl,
+    issuer: plainSecureUrl,
     audience: required(names),
     reason: required(text()),
-    jwksUri: secureUrl,
+    jwksUri: plainSecureUrl,
   })
   const { team, reason } = options
   if ((team === undefined) === (options.issuer === undefined))

@@ -1,3 +1,5 @@
+import { readBounded } from '../../core/remote-json.js'
+
 /** A public key on P-256 in PEM has less than 200 characters. */
 const MAX_BYTES = 4096
 
@@ -16,19 +18,7 @@ export async function fetchPem(url: string, signal: AbortSignal): Promise<string
     if (response.status === 404 || response.status === 403) return undefined
     throw new Error(`the key server answered ${response.status}`)
   }
-  const text = await readBounded(response)
+  const text = await readBounded(response, 'the key server', MAX_BYTES)
   if (!PUBLIC_KEY.test(text)) throw new Error('the key server answered no public key')
   return text
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += (chunk as Uint8Array).byteLength
-    // Leaving the loop cancels the body, and with it the download.
-    if (length > MAX_BYTES) throw new Error(`the key server answered more than ${MAX_BYTES} bytes`)
-    chunks.push(chunk as Uint8Array)
-  }
-  return Buffer.concat(chunks).toString('latin1')
 }

@@ -2,7 +2,8 @@ import type { HopProof } from '../../core/hop-proof.js'
 import { checkOptions, misuse, required } from '../../core/options.js'
 import { assertionProof } from './assertion-proof.js'
 import type { GoogleIapOptions } from './options.js'
-import { listed, names, remoteKeys, secureUrl } from './rules.js'
+import { plainSecureUrl } from '../../core/remote-json.js'
+import { listed, names, remoteKeys } from './rules.js'
 import { jwtAssertion } from './verify-jwt.js'
 
 /**
@@ -18,7 +19,7 @@ import { jwtAssertion } from './verify-jwt.js'
  * headers".
  */
 export function googleIap(options: GoogleIapOptions): HopProof {
-  checkOptions('googleIap', options, { audience: required(names), jwksUri: secureUrl })
+  checkOptions('googleIap', options, { audience: required(names), jwksUri: plainSecureUrl })
   const audience = listed(options.audience)
   for (const value of audience) {
     if (!/^\/projects\/\d+\/(?:global\/backendServices\/\d+|apps\/[\w:.-]+|[\w/.-]+)$/.test(value))

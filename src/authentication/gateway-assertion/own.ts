@@ -10,13 +10,14 @@ import {
   text,
   type OptionRule,
 } from '../../core/options.js'
+import { plainSecureUrl } from '../../core/remote-json.js'
 import { chain } from '../../core/thenable.js'
 import { normalisedType } from '../jwt-verifier/claims.js'
-import { InlineKeySet } from '../key-set/key-set.js'
+import { inlineKeySet } from '../key-set/key-set.js'
 import { assertionProof } from './assertion-proof.js'
 import { BINDINGS, checkBindings } from './binding.js'
 import type { GatewayAssertionOptions } from './options.js'
-import { listed, names, remoteKeys, secureUrl } from './rules.js'
+import { listed, names, remoteKeys } from './rules.js'
 import { checkSecrets, secretSource } from './secrets.js'
 import { jwtAssertion, type AssertionSigner } from './verify-jwt.js'
 
@@ -52,7 +53,7 @@ export function gatewayAssertion(options: GatewayAssertionOptions): HopProof {
     issuer: required(text()),
     audience: names,
     jwks: record,
-    jwksUri: secureUrl,
+    jwksUri: plainSecureUrl,
     // Looked at by checkSecrets, which does not show them.
     secrets: { says: 'secrets', holds: () => true },
     algorithms: listOf(oneOf(...ALGORITHMS)),
@@ -117,8 +118,5 @@ function signerOf(
   }
   const accepted = Object.freeze([...(algorithms ?? ['ES256', 'EdDSA', 'Ed25519'])])
   if (jwksUri !== undefined) return { keySet: remoteKeys(issuer, jwksUri), algorithms: accepted }
-  const keys: unknown = jwks?.keys
-  if (!Array.isArray(keys) || keys.length === 0)
-    throw misuse(me, 'jwks', 'a key set with at least one key', jwks)
-  return { keySet: new InlineKeySet(structuredClone(jwks)), algorithms: accepted }
+  return { keySet: inlineKeySet(me, jwks as NonNullable<typeof jwks>), algorithms: accepted }
 }

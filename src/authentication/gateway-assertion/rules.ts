@@ -1,15 +1,9 @@
-import { either, listOf, text, type OptionRule } from '../../core/options.js'
-import { isSecureUrl } from '../../core/remote-json.js'
+import { either, listOf, text } from '../../core/options.js'
 import { sharedKeySet, type RemoteKeySet } from '../key-set/remote-key-set.js'
 
 const KEY_SET_POLICY = { timeoutMs: 5000, cooldownMs: 30_000, maxAgeMs: 600_000, staleMs: 3_600_000 }
 
 export const names = either(text(), listOf(text()))
-
-export const secureUrl: OptionRule = {
-  says: 'an https URL (http only for a loopback host), without user name, password, query or fragment',
-  holds: (value) => isSecureUrl(value) && !/[?#]/.test(value as string),
-}
 
 /** One value or several, as a list that stays as it is. */
 export function listed(value: string | readonly string[]): readonly string[] {

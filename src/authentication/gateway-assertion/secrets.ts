@@ -1,11 +1,9 @@
 import { SecurityProblem } from '../../core/problem.js'
+import { isDrawn, secretTextShown } from '../../core/secret-text.js'
 
 /** Bytes of an HS256 key, at least (RFC 7518 section 3.2). */
 const MIN_BYTES = 32
 const MAX_SECRETS = 10
-const MIN_DISTINCT = 8
-// What stands in documentation and templates where a secret is to stand. Drawn bytes spell none of it.
-const PLACEHOLDER = /change|secret|example|placeholder|random|password/i
 const SAYS = `1 to ${MAX_SECRETS} secrets of ${MIN_BYTES} bytes or more each that were drawn, not thought up (openssl rand -base64 32)`
 
 /** One secret, or several that are live while one replaces another; text stands for its UTF-8 bytes. */
@@ -19,11 +17,7 @@ function areSecrets(value: unknown): value is Secrets {
 function isSecret(value: unknown): boolean {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) return false
   const bytes = Buffer.from(value as Uint8Array)
-  return (
-    bytes.length >= MIN_BYTES &&
-    new Set(bytes).size >= MIN_DISTINCT &&
-    !PLACEHOLDER.test(bytes.toString('latin1'))
-  )
+  return bytes.length >= MIN_BYTES && isDrawn(bytes.toString('latin1'))
 }
 
 /** Throws a `TypeError` for what are no secrets, by their length alone: it may be the secret with a slip in it. */
@@ -39,8 +33,7 @@ function shown(value: unknown): string {
   }
   if (value instanceof Uint8Array) return `${value.length} bytes`
   if (typeof value !== 'string') return `a value of type ${typeof value}`
-  const length = `a text of ${value.length} characters`
-  return PLACEHOLDER.test(value) ? `${length} with a word in it as placeholders have` : length
+  return secretTextShown(value)
 }
 
 /** Gives the live secrets, copied now where they are fixed, or asked for each time. */

@@ -13,8 +13,10 @@ import {
   type OptionRule,
 } from '../../core/options.js'
 import type { SharedStore } from '../../core/ports.js'
-import { isSecureUrl } from '../../core/remote-json.js'
+import { plainSecureUrl, secureUrl } from '../../core/remote-json.js'
+import { audienceOf, audienceRule } from '../jwt-verifier/audience.js'
 import { principalBuilder } from '../jwt-verifier/principal-mapping.js'
+import { SIGNATURE_ALGORITHMS } from '../key-set/algorithms.js'
 import type { AnswersPolicy } from './answers.js'
 import { clientAuthentication } from './client-authentication.js'
 import type { EndpointPolicy } from './endpoint.js'
@@ -22,35 +24,17 @@ import type { IntrospectionClient, IntrospectionVerifierOptions } from './option
 import type { AnswerPolicy } from './read-answer.js'
 
 const ME = 'introspectionVerifier'
-const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
 
-const secureUrl: OptionRule = {
-  says: 'an https URL (http only for a loopback host), without user name or password',
-  holds: isSecureUrl,
-}
 const sharedStore: OptionRule = {
   says: 'what redisStore() makes; without it answers are kept in memory',
   holds: (value) => (value as Partial<SharedStore> | null)?.kind === 'redis',
 }
-const mapper = either(text(), callback)
 const secret = either(text(4096), callback)
 
 const RULES: Readonly<Record<keyof IntrospectionVerifierOptions, OptionRule>> = {
   issuer: required(text()),
   endpoint: secureUrl,
-  audience: required(either(text(), listOf(text()), record)),
+  audience: required(audienceRule),
   client: required(record),
   timeoutMs: integer(100, 30_000, 'milliseconds'),
   maxConcurrent: integer(1, 1000),
@@ -93,8 +77,7 @@ export function settingsOf(options: IntrospectionVerifierOptions): Introspection
   checkOptions(ME, options, RULES, ALIASES)
   const { issuer, endpoint, client, requiredClaims = [] } = options
   checkClient(client)
-  checkOptions(`${ME}: principal`, options.principal ?? {}, { scopes: mapper, roles: mapper, type: callback })
-  if (endpoint === undefined && (!isSecureUrl(issuer) || /[?#]/.test(issuer)))
+  if (endpoint === undefined && !plainSecureUrl.holds(issuer))
     throw misuse(ME, 'issuer', `${secureUrl.says}, query or fragment, where no endpoint is given`, issuer)
   if (options.cache === false && options.store !== undefined)
     throw misuse(ME, 'store', 'left out where cache is false', options.store)
@@ -110,13 +93,13 @@ export function settingsOf(options: IntrospectionVerifierOptions): Introspection
     },
     answer: Object.freeze({
       issuer,
-      audience: audienceOf(options.audience),
+      audience: audienceOf(ME, options.audience),
       types: undefined,
       clockToleranceSeconds: options.clockToleranceSeconds ?? 5,
       maxTokenAge: undefined,
       maxTokenLifetime: undefined,
       requiredClaims: [...requiredClaims],
-      buildPrincipal: principalBuilder(options.principal ?? {}, 'introspection'),
+      buildPrincipal: principalBuilder(ME, options.principal ?? {}, 'introspection'),
       withoutSubject: options.withoutSubject ?? 'refused',
     }),
     cache: cacheOf(options.cache),
@@ -132,7 +115,7 @@ function checkClient(client: IntrospectionClient): void {
       id: required(text()),
       authentication: required(oneOf('private_key_jwt')),
       privateKey: required(either(record, callback)),
-      algorithm: required(oneOf(...ALGORITHMS)),
+      algorithm: required(oneOf(...SIGNATURE_ALGORITHMS)),
       keyId: text(),
       assertionAudience: text(),
     })
@@ -167,12 +150,4 @@ function cacheOf(cache: IntrospectionVerifierOptions['cache']): AnswersPolicy | 
     maxRefusedEntries,
     maxBytes: cache?.maxBytes ?? 33_554_432,
   }
-}
-
-function audienceOf(audience: IntrospectionVerifierOptions['audience']): AnswerPolicy['audience'] {
-  if (typeof audience === 'string') return { claim: 'aud', values: [audience] }
-  if (Array.isArray(audience)) return { claim: 'aud', values: [...(audience as readonly string[])] }
-  const other = audience as { readonly claim: string; readonly value: string }
-  checkOptions(`${ME}: audience`, other, { claim: required(text()), value: required(text()) })
-  return { claim: other.claim, values: [other.value] }
 }

@@ -1,5 +1,4 @@
 import type { Principal } from '../../core/principal.js'
-import { isSecurityProblem } from '../../core/problem.js'
 import { nestsDeeper, MAX_DEPTH } from '../jwt-verifier/compact.js'
 import { neutralise } from '../../core/text.js'
 import { readConfirmation, type Confirmation } from '../binding/confirmation.js'
@@ -11,7 +10,7 @@ import {
   type ClaimPolicy,
   type TokenTimes,
 } from '../jwt-verifier/claims.js'
-import type { PrincipalBuilder } from '../jwt-verifier/principal-mapping.js'
+import { principalAsItCame, sessionOf, type PrincipalBuilder } from '../jwt-verifier/principal-mapping.js'
 import { refusal } from '../refusal.js'
 
 type Json = Readonly<Record<string, unknown>>
@@ -78,20 +77,13 @@ function tokenTypeOf(claims: Json): string | undefined {
   return neutralise(type.toLowerCase(), 64)
 }
 
-/** What cannot be built of an answer is the token's fault. */
+/** The server's own nesting, too deep for the stack, is no fault of ours either. */
 function principalOf(claims: Json, { buildPrincipal }: AnswerPolicy): Principal {
   try {
-    return buildPrincipal(claims, claims)
+    return principalAsItCame(buildPrincipal, claims)
   } catch (cause) {
-    if (cause instanceof RangeError) throw refusal('token_malformed', undefined, cause)
-    throw isSecurityProblem(cause) && cause.reason === 'guard_fault'
-      ? refusal('claim_invalid', cause.evidence)
-      : cause
+    throw cause instanceof RangeError ? refusal('token_malformed', undefined, cause) : cause
   }
-}
-
-function sessionOf({ sid }: Json): string | undefined {
-  return typeof sid === 'string' && sid !== '' ? sid : undefined
 }
 
 /** No rule here has a report mode. */

@@ -1,13 +1,13 @@
 import { wallClockMs } from '../../core/clock.js'
 import type { Principal } from '../../core/principal.js'
-import { isSecurityProblem, type SecurityProblem } from '../../core/problem.js'
+import type { SecurityProblem } from '../../core/problem.js'
 import type { StandardSchema } from '../../core/standard-schema.js'
 import type { KeySet } from '../key-set/key-set.js'
 import { readConfirmation } from '../binding/confirmation.js'
 import type { Verified } from '../verifier.js'
 import { checkClaims, checkIssuer, checkTimes, checkType, type Breach, type ClaimPolicy } from './claims.js'
 import type { CompactToken } from './compact.js'
-import type { PrincipalBuilder } from './principal-mapping.js'
+import { principalAsItCame, sessionOf, type PrincipalBuilder } from './principal-mapping.js'
 import { refusal } from '../refusal.js'
 import { verifySignature } from './signature.js'
 import { VerifiedTokens, bytesOf, type VerifiedToken, type VerifiedTokensPolicy } from './verified-tokens.js'
@@ -108,7 +108,7 @@ export class IssuerVerifier {
 
   #principalOf(payload: Json): Principal | Promise<Principal> {
     const { claimsSchema, buildPrincipal } = this.#policy
-    if (claimsSchema === undefined) return principalFromToken(buildPrincipal, payload)
+    if (claimsSchema === undefined) return principalAsItCame(buildPrincipal, payload)
     return typedClaims(claimsSchema, payload).then((claims) => buildPrincipal(payload, claims))
   }
 
@@ -117,22 +117,6 @@ export class IssuerVerifier {
     checkTimes(token.times, this.#policy, wallClockMs(), collector(reported))
     return reported
   }
-}
-
-/** Claims as they stand in a token: what cannot be built of them is the token's fault, not ours. */
-function principalFromToken(buildPrincipal: PrincipalBuilder, payload: Json): Principal {
-  try {
-    return buildPrincipal(payload, payload)
-  } catch (cause) {
-    throw isSecurityProblem(cause) && cause.reason === 'guard_fault'
-      ? refusal('claim_invalid', cause.evidence)
-      : cause
-  }
-}
-
-/** The session that a token belongs to (OpenID Connect Back-Channel Logout section 2.1), by which it can be revoked. */
-function sessionOf({ sid }: Json): string | undefined {
-  return typeof sid === 'string' && sid !== '' ? sid : undefined
 }
 
 async function typedClaims(schema: StandardSchema, payload: Json): Promise<unknown> {

@@ -1,6 +1,5 @@
 import {
   checkOptions,
-  callback,
   either,
   enforceOrReport,
   integer,
@@ -14,48 +13,30 @@ import {
 } from '../../core/options.js'
 import type { Mode } from '../../core/decision.js'
 import { isStandardSchema, type StandardSchema } from '../../core/standard-schema.js'
-import { InlineKeySet, type KeySet } from '../key-set/key-set.js'
-import { isSecureUrl } from '../../core/remote-json.js'
+import { inlineKeySet, type KeySet } from '../key-set/key-set.js'
+import { plainSecureUrl, secureUrl } from '../../core/remote-json.js'
+import { SIGNATURE_ALGORITHMS } from '../key-set/algorithms.js'
 import { sharedKeySet } from '../key-set/remote-key-set.js'
 import type { JwtVerifierOptions } from './options.js'
+import { audienceOf, audienceRule } from './audience.js'
 import { normalisedType, type Tightening } from './claims.js'
 import type { JwtPolicy } from './issuer-verifier.js'
 import { principalBuilder } from './principal-mapping.js'
 
-// Asymmetric only: with a shared secret every service that can check a token can also make one.
-const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
-
 const DAY_SECONDS = 86_400
-const secureUrl: OptionRule = {
-  says: 'an https URL (http only for a loopback host), without user name or password',
-  holds: (value) => isSecureUrl(value),
-}
 const schema: OptionRule = { says: 'a Standard Schema', holds: isStandardSchema }
 const tighteningRule: OptionRule = {
   ...record,
   says: "an object such as { seconds: 900, mode: 'report' }",
 }
-const mapper = either(text(), callback)
 
 /** What each option of `jwtVerifier` must be. */
 export const JWT_RULES: Readonly<Record<keyof JwtVerifierOptions<StandardSchema>, OptionRule>> = {
   issuer: required(text()),
-  audience: required(either(text(), listOf(text()), record)),
+  audience: required(audienceRule),
   jwksUri: secureUrl,
   jwks: record,
-  algorithms: listOf(oneOf(...ALGORITHMS)),
+  algorithms: listOf(oneOf(...SIGNATURE_ALGORITHMS)),
   typ: either(text(), listOf(text()), record),
   clockToleranceSeconds: integer(0, 60, 'seconds'),
   maxTokenAgeSeconds: integer(1, 365 * DAY_SECONDS, 'seconds'),
@@ -97,7 +78,6 @@ export const JWT_ALIASES: Readonly<Record<string, string>> = {
 
 /** Checks what stands inside the options and turns them into the one value that tokens are judged by. */
 export function policyOf(me: string, options: JwtVerifierOptions<StandardSchema>): JwtPolicy {
-  checkOptions(`${me}: principal`, options.principal ?? {}, { scopes: mapper, roles: mapper, type: callback })
   checkOptions(
     `${me}: verifiedTokens`,
     options.verifiedTokens === false ? {} : (options.verifiedTokens ?? {}),
@@ -119,23 +99,15 @@ export function policyOf(me: string, options: JwtVerifierOptions<StandardSchema>
       options.maxTokenLifetime,
     ),
     requiredClaims: fixed(options.requiredClaims ?? []),
-    algorithms: fixed(options.algorithms ?? ALGORITHMS),
+    algorithms: fixed(options.algorithms ?? SIGNATURE_ALGORITHMS),
     keySet: keySetOf(me, options),
-    buildPrincipal: principalBuilder(options.principal ?? {}, 'jwt'),
+    buildPrincipal: principalBuilder(me, options.principal ?? {}, 'jwt'),
     claimsSchema: options.claims,
     memory:
       options.verifiedTokens === false
         ? undefined
         : { maxEntries: 10_000, maxBytes: 32 * 1024 * 1024, ...options.verifiedTokens },
   })
-}
-
-function audienceOf(me: string, audience: JwtVerifierOptions['audience']): JwtPolicy['audience'] {
-  if (typeof audience === 'string') return { claim: 'aud', values: fixed([audience]) }
-  if (Array.isArray(audience)) return { claim: 'aud', values: fixed(audience as readonly string[]) }
-  const other = audience as { readonly claim: string; readonly value: string }
-  checkOptions(`${me}: audience`, other, { claim: required(text()), value: required(text()) })
-  return { claim: other.claim, values: fixed([other.value]) }
 }
 
 function typesOf(me: string, typ: JwtVerifierOptions['typ']): JwtPolicy['types'] {
@@ -173,10 +145,7 @@ function keySetOf(me: string, options: JwtVerifierOptions<StandardSchema>): KeyS
   const { issuer, jwks, jwksUri } = options
   if (jwks !== undefined) {
     if (jwksUri !== undefined) throw misuse(me, 'jwksUri', 'left out where jwks is given', jwksUri)
-    const keys: unknown = jwks.keys
-    if (!Array.isArray(keys) || keys.length === 0)
-      throw misuse(me, 'jwks', 'a key set with at least one key', jwks)
-    return new InlineKeySet(structuredClone(jwks))
+    return inlineKeySet(me, jwks)
   }
   const policy = {
     timeoutMs: options.jwksTimeoutMs ?? 5000,
@@ -185,7 +154,7 @@ function keySetOf(me: string, options: JwtVerifierOptions<StandardSchema>): KeyS
     staleMs: options.jwksStaleMs ?? 3_600_000,
   }
   if (jwksUri !== undefined) return sharedKeySet(issuer, { jwksUri }, policy)
-  if (!isSecureUrl(issuer) || /[?#]/.test(issuer)) {
+  if (!plainSecureUrl.holds(issuer)) {
     throw misuse(
       me,
       'issuer',

@@ -1,4 +1,6 @@
+import { callback, checkOptions, either, text } from '../../core/options.js'
 import { createPrincipal, type Claims, type Principal } from '../../core/principal.js'
+import { isSecurityProblem } from '../../core/problem.js'
 import { refusal } from '../refusal.js'
 
 type Json = Readonly<Record<string, unknown>>
@@ -18,11 +20,15 @@ export interface PrincipalMapping {
 
 export type PrincipalBuilder = (payload: Json, claims: unknown) => Principal
 
-/** Turns a mapping into one function, once. */
+const mapper = either(text(), callback)
+
+/** Checks a mapping and turns it into one function, once. Throws a `TypeError`. */
 export function principalBuilder(
+  me: string,
   mapping: PrincipalMapping,
   authenticatedBy: 'jwt' | 'introspection',
 ): PrincipalBuilder {
+  checkOptions(`${me}: principal`, mapping, { scopes: mapper, roles: mapper, type: callback })
   const scopesOf = reader(mapping.scopes, ['scope', 'scp'])
   const rolesOf = reader(mapping.roles, ['roles'])
   const typeOf = mapping.type ?? detectType
@@ -50,6 +56,22 @@ export function principalBuilder(
       binding: payload['cnf'],
     })
   }
+}
+
+/** Of claims as they came: what cannot be built of them is the token's fault, not ours. */
+export function principalAsItCame(buildPrincipal: PrincipalBuilder, payload: Json): Principal {
+  try {
+    return buildPrincipal(payload, payload)
+  } catch (cause) {
+    throw isSecurityProblem(cause) && cause.reason === 'guard_fault'
+      ? refusal('claim_invalid', cause.evidence)
+      : cause
+  }
+}
+
+/** The session that a token belongs to (OpenID Connect Back-Channel Logout section 2.1), by which it can be revoked. */
+export function sessionOf({ sid }: Json): string | undefined {
+  return typeof sid === 'string' && sid !== '' ? sid : undefined
 }
 
 function reader(

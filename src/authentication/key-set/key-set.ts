@@ -1,4 +1,5 @@
 import type { HealthStatus } from '../../core/lifecycle.js'
+import { misuse } from '../../core/options.js'
 import { readKeySet, selectKeys, type KeyRing, type UsableKey } from './usable-keys.js'
 
 type Header = Readonly<Record<string, unknown>>
@@ -46,4 +47,12 @@ export class InlineKeySet implements KeySet {
   detail(): string {
     return `${this.#ring?.keys.length ?? 'not yet read'} usable, from the options`
   }
+}
+
+/** The keys of an option named `jwks`, as they are now. Throws a `TypeError` where there is none. */
+export function inlineKeySet(me: string, jwks: { readonly keys: readonly object[] }): InlineKeySet {
+  const keys: unknown = jwks.keys
+  if (!Array.isArray(keys) || keys.length === 0)
+    throw misuse(me, 'jwks', 'a key set with at least one key', jwks)
+  return new InlineKeySet(structuredClone(jwks))
 }

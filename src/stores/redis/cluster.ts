@@ -1,6 +1,17 @@
+/** What is used of node-redis's client of a Cluster. */
+export interface NodeRedisCluster {
+  readonly slots: unknown
+  sendCommand(firstKey: string, isReadonly: boolean, args: string[]): Promise<unknown>
+}
+
 /** Whether a client speaks to a Cluster: ioredis says so, node-redis has a table of slots. */
 export function isCluster(client: object): boolean {
-  return (client as { isCluster?: unknown }).isCluster === true || 'slots' in client
+  return (client as { isCluster?: unknown }).isCluster === true || isNodeRedisCluster(client)
+}
+
+/** Whether it is node-redis's, which must be told the key that a command is about. */
+export function isNodeRedisCluster(client: object): client is NodeRedisCluster {
+  return 'slots' in client
 }
 
 /** The slot of a key (Redis Cluster specification, "Hash tags"): CRC16 (XMODEM) of what stands between the first braces. */

@@ -1,15 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { SharedStore } from '../../core/ports.js'
+import { isNodeRedisCluster } from './cluster.js'
 
 interface Ioredis {
   call(command: string, ...args: string[]): Promise<unknown>
 }
 interface NodeRedis {
   sendCommand(args: string[]): Promise<unknown>
-}
-interface NodeRedisCluster {
-  readonly slots: unknown
-  sendCommand(firstKey: string, isReadonly: boolean, args: string[]): Promise<unknown>
 }
 interface NodeRedisSentinel {
   getSentinelNode(): unknown
@@ -73,13 +70,9 @@ function send(
 ): Promise<unknown> {
   if (dialect === 'ioredis') return (client as Ioredis).call(name, ...args)
   // Never as read-only: a replica may not have heard yet of what was written a moment ago.
-  if (isCluster(client)) return client.sendCommand(firstKey, false, [name, ...args])
+  if (isNodeRedisCluster(client)) return client.sendCommand(firstKey, false, [name, ...args])
   if (isSentinel(client)) return client.sendCommand(false, [name, ...args])
   return (client as NodeRedis).sendCommand([name, ...args])
-}
-
-function isCluster(client: object): client is NodeRedisCluster {
-  return 'slots' in client
 }
 
 function isSentinel(client: object): client is NodeRedisSentinel {

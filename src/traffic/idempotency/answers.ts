@@ -1,5 +1,5 @@
 import type { MemoryStore } from '../../core/ports.js'
-import { processRegistry } from '../../core/process-registry.js'
+import { processValue } from '../../core/process-registry.js'
 import { MemoryAnswers } from './memory-answers.js'
 import type { IdempotencySettings } from './options.js'
 import { RedisAnswers } from './redis-answers.js'
@@ -47,7 +47,8 @@ const byStore = new WeakMap<MemoryStore, MemoryAnswers>()
 export function answersOf(settings: IdempotencySettings): AnswerPort {
   const { store } = settings
   if (store?.kind === 'redis') return new RedisAnswers(store, settings)
-  const memory = store === undefined ? memoryOfProcess() : memoryOf(store)
+  const memory =
+    store === undefined ? processValue('idempotency', () => new MemoryAnswers()) : memoryOf(store)
   return {
     begin: (attempt) => memory.begin(attempt, settings),
     finish: (attempt, answer) => memory.finish(attempt, answer, settings),
@@ -55,13 +56,6 @@ export function answersOf(settings: IdempotencySettings): AnswerPort {
       memory.release(attempt)
     },
   }
-}
-
-function memoryOfProcess(): MemoryAnswers {
-  const registry = processRegistry<MemoryAnswers>('idempotency')
-  const memory = registry.get('') ?? new MemoryAnswers()
-  registry.set('', memory)
-  return memory
 }
 
 function memoryOf(store: MemoryStore): MemoryAnswers {

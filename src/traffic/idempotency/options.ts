@@ -10,7 +10,7 @@ import {
   type OptionRule,
 } from '../../core/options.js'
 import type { Store } from '../../core/ports.js'
-import { sharedStore } from '../shared-options.js'
+import { storeRule } from '../../core/store-rules.js'
 
 export interface IdempotencyOptions {
   /**
@@ -118,7 +118,7 @@ const headerList: OptionRule = {
 const anything: OptionRule = { says: 'anything', holds: () => true }
 
 const RULES: Readonly<Record<keyof IdempotencyOptions, OptionRule>> = {
-  store: sharedStore,
+  store: storeRule,
   name: ruleName,
   required: flag,
   methods: listOf(oneOf('POST', 'PATCH', 'PUT', 'DELETE')),

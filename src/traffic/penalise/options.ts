@@ -26,7 +26,9 @@ import {
   type LimitFact,
 } from '../rate-limit/keys.js'
 import { settingsOf, type Policy, type Settings } from '../rate-limit/options.js'
-import { sharedStore, windowSeconds as windowRule } from '../shared-options.js'
+import { policyList } from '../rate-limit/policy-list.js'
+import { windowSeconds as windowRule } from '../shared-options.js'
+import { storeRule } from '../../core/store-rules.js'
 import type { BlockRule } from './blocks.js'
 import { together } from './together.js'
 
@@ -109,7 +111,7 @@ const POLICY_RULES: Readonly<Record<keyof PenaltyPolicy, OptionRule>> = {
 }
 const SETTINGS_RULES: Readonly<Record<keyof PenaltySettings, OptionRule>> = {
   isFailure: callback,
-  store: sharedStore,
+  store: storeRule,
   onOutage: {
     says: '"deny" or "local": whoever may guess while the store is down, may guess',
     holds: (value) => value === 'deny' || value === 'local',
@@ -131,22 +133,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Checks the options of either form and gives every one its value. */
 export function penaltiesOf(options: PenaliseOptions | PenalisePolicies): PenaltyOptions {
-  const given: unknown = (options as Partial<PenalisePolicies> | null | undefined)?.policies
-  if (given === undefined)
-    checkOptions(ME, options, { ...POLICY_RULES, ...SETTINGS_RULES, policies: listOf(record) }, ALIASES)
-  else
-    checkOptions(
-      ME,
-      options,
-      { name: required(ruleName), policies: required(listOf(record)), ...SETTINGS_RULES },
-      ALIASES,
-    )
-  const list = given === undefined ? [options as PenaltyPolicy] : (given as readonly PenaltyPolicy[])
-  if (given !== undefined)
-    for (const each of list) checkOptions(`${ME}: policies`, each, POLICY_RULES, ALIASES)
-  const names = list.map(({ name }) => name)
-  if (new Set(names).size < names.length) throw misuse(ME, 'policies', 'limits of different names', names)
-  if (list.length > 16) throw misuse(ME, 'policies', 'at most 16 limits', list.length)
+  const { list, isOne } = policyList<PenaltyPolicy>(ME, options, {
+    policy: POLICY_RULES,
+    settings: SETTINGS_RULES,
+    beside: { name: required(ruleName) },
+    aliases: ALIASES,
+  })
   const { name, store, onOutage = 'deny', instances = 1, addressPrefix = 64 } = options
   const settings = settingsOf({
     policies: list.map((each) => ({
@@ -157,7 +149,7 @@ export function penaltiesOf(options: PenaliseOptions | PenalisePolicies): Penalt
     ...(store === undefined ? {} : { store }),
   })
   const penalties = settings.policies.map((policy, index) =>
-    penaltyOf(policy, list[index] as PenaltyPolicy, given === undefined ? undefined : name),
+    penaltyOf(policy, list[index] as PenaltyPolicy, isOne ? undefined : name),
   )
   return { penalties, settings }
 }

@@ -3,14 +3,12 @@ import type { RequestContext } from '../../core/context.js'
 import type { Mode } from '../../core/decision.js'
 import {
   callback,
-  checkOptions,
   either,
   enforceOrReport,
   integer,
   listOf,
   misuse,
   oneOf,
-  record,
   required,
   ruleName,
   type OptionRule,
@@ -19,6 +17,8 @@ import type { LimitRule, Period, LimitStore } from '../../core/ports.js'
 import { disarm } from '../../core/thenable.js'
 import { isAdapted, type AskedPolicy } from './adapted.js'
 import type { FieldFormat } from './fields.js'
+import { policyList } from './policy-list.js'
+import { windowSeconds as windowRule } from '../shared-options.js'
 import { LIMIT_FACTS, keyReader, type AddressPrefix, type LimitBy } from './keys.js'
 
 /** Points for one caller of one request: a number, or what a function answers. */
@@ -102,7 +102,6 @@ export interface Settings {
 
 const ME = 'rateLimit'
 const POINTS = integer(1, 1_000_000_000)
-const MAX_WINDOW_SECONDS = 2_678_400
 const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month']
 const FORMATS: readonly FieldFormat[] = ['draft-10', 'draft-7', 'legacy', 'none']
 
@@ -111,11 +110,6 @@ const storeRule: OptionRule = {
   holds: (value) =>
     ['redis', 'memory', 'limiter'].includes((value as Partial<LimitStore> | null)?.kind ?? ''),
 }
-const windowRule: OptionRule = {
-  says: `a number from 0.1 to ${MAX_WINDOW_SECONDS} seconds`,
-  holds: (value) => typeof value === 'number' && value >= 0.1 && value <= MAX_WINDOW_SECONDS,
-}
-
 const POLICY_RULES: Readonly<Record<keyof LimitPolicy, OptionRule>> = {
   name: required(ruleName),
   limit: required(either(POINTS, callback)),
@@ -155,21 +149,8 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Checks the options of either form and gives every one its value. */
 export function settingsOf(options: RateLimitOptions | RateLimitPolicies): Settings {
-  const given: unknown = (options as Partial<RateLimitPolicies> | null | undefined)?.policies
-  if (given === undefined)
-    checkOptions(ME, options, { ...POLICY_RULES, ...SETTINGS_RULES, policies: listOf(record) }, ALIASES)
-  else checkOptions(ME, options, { policies: required(listOf(record)), ...SETTINGS_RULES }, ALIASES)
-  const list = given === undefined ? [options as LimitPolicy] : (given as readonly LimitPolicy[])
-  if (list.length > 16) throw misuse(ME, 'policies', 'at most 16 limits', list.length)
-  if (given !== undefined)
-    for (const each of list) checkOptions(`${ME}: policies`, each, POLICY_RULES, ALIASES)
-  if (new Set(list.map(({ name }) => name)).size < list.length)
-    throw misuse(
-      ME,
-      'policies',
-      'limits of different names',
-      list.map(({ name }) => name),
-    )
+  const rules = { policy: POLICY_RULES, settings: SETTINGS_RULES, aliases: ALIASES }
+  const { list } = policyList<LimitPolicy>(ME, options, rules)
   const { store, onOutage = 'local', instances = 1, fields = 'draft-10', addressPrefix = 64 } = options
   const isWindowed = store !== undefined && isAdapted(store)
   return {

@@ -10,6 +10,7 @@ import {
   type OptionRule,
 } from '../../../core/options.js'
 import type { Store } from '../../../core/ports.js'
+import { storeRule } from '../../../core/store-rules.js'
 import { isSecureUrl } from '../../../core/remote-json.js'
 import { Nonces, checkSecrets, type NonceSecrets } from './nonces.js'
 
@@ -76,11 +77,6 @@ const origin: OptionRule = {
 }
 // What is wrong with a secret is said without showing it.
 const anything: OptionRule = { says: 'anything', holds: () => true }
-const storeRule: OptionRule = {
-  says: 'redisStore(client) or memoryStore()',
-  holds: (value) => ['redis', 'memory'].includes((value as Partial<Store> | null)?.kind ?? ''),
-}
-
 const RULES: Readonly<Record<keyof DpopOptions, OptionRule>> = {
   publicOrigin: required(either(origin, listOf(origin))),
   algorithms: listOf(oneOf(...ALGORITHMS)),

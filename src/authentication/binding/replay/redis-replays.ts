@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { processRegistry } from '../../../core/process-registry.js'
+import { processValue } from '../../../core/process-registry.js'
 import type { SharedStore } from '../../../core/ports.js'
 import { command } from '../../../stores/redis/command.js'
 import type { LongestWindow } from './longest-window.js'
@@ -32,9 +32,7 @@ export class RedisReplays implements ReplayPort {
 
 /** Not the request's id, which its caller may choose. One for each request, also where two copies of this library run. */
 function nameOfRequest(request: object): string {
-  const registry = processRegistry<WeakMap<object, string>>('dpop-requests')
-  const names = registry.get('') ?? new WeakMap<object, string>()
-  registry.set('', names)
+  const names = processValue('dpop-requests', () => new WeakMap<object, string>())
   const name = names.get(request) ?? randomBytes(16).toString('base64url')
   names.set(request, name)
   return name

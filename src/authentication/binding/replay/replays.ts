@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { processRegistry } from '../../../core/process-registry.js'
+import { processRegistry, processValue } from '../../../core/process-registry.js'
 import type { MemoryStore, Store } from '../../../core/ports.js'
 import { LongestWindow, type ProofWindow } from './longest-window.js'
 import { MemoryReplays } from './memory-replays.js'
@@ -43,7 +43,8 @@ export function replaysOf({ store, maxProofs, maxProofsPerKey, ...policy }: Repl
     window.widen(policy)
     return new RedisReplays(store, window)
   }
-  const memory = store === undefined ? memoryOfProcess() : memoryOf(store)
+  const memory =
+    store === undefined ? processValue('dpop-proofs', () => new MemoryReplays()) : memoryOf(store)
   memory.window.widen(policy)
   return {
     use: (use) => memory.use(use, { keepSeconds: memory.window.keepSeconds, maxProofs, maxProofsPerKey }),
@@ -56,13 +57,6 @@ export function replaysOf({ store, maxProofs, maxProofsPerKey, ...policy }: Repl
  */
 export function proofName(jkt: string, jti: string): string {
   return createHash('sha256').update(`${jkt}.${jti}`).digest('base64url')
-}
-
-function memoryOfProcess(): MemoryReplays {
-  const registry = processRegistry<MemoryReplays>('dpop-proofs')
-  const memory = registry.get('') ?? new MemoryReplays()
-  registry.set('', memory)
-  return memory
 }
 
 /** Whichever clients they ask through: keys of one prefix. */

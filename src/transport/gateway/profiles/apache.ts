@@ -1,23 +1,14 @@
 import { spacedPem } from '../formats/spaced-pem.js'
 import type { Profile } from '../profile.js'
-import {
-  checkProfile,
-  certificateHeaders,
-  certificateNames,
-  forwardedOrNot,
-  profileOf,
-  type ProfileOptions,
-} from './shared.js'
+import { verdictProfile, type VerdictOptions } from './shared.js'
 
-export interface ApacheOptions extends ProfileOptions {
+export interface ApacheOptions extends VerdictOptions {
   /**
    * The headers with `%{SSL_CLIENT_CERT}s` and `%{SSL_CLIENT_VERIFY}s`. `true` for `x-ssl-client-cert` and
    * `x-ssl-client-verify`. Without it no certificate is believed.
    */
   readonly clientCertificate?: true | { readonly certificate?: string; readonly verify?: string }
 }
-
-const NAMES = { certificate: 'x-ssl-client-cert', verify: 'x-ssl-client-verify' } as const
 
 /**
  * Apache httpd with mod_proxy_http, which appends to `X-Forwarded-For`, `ProxyPreserveHost On`, and `X-Forwarded-Proto`
@@ -27,11 +18,5 @@ const NAMES = { certificate: 'x-ssl-client-cert', verify: 'x-ssl-client-verify' 
  * therefore says nothing good of a caller: no certificate, plain HTTP, and without an address 400.
  */
 export function apache(options: ApacheOptions): Profile {
-  checkProfile('apache', options, { clientCertificate: forwardedOrNot })
-  const { clientCertificate, ...shared } = options
-  const names = certificateNames<{ certificate: string; verify: string }>('apache', clientCertificate, NAMES)
-  return profileOf('apache', shared, {
-    address: { header: 'x-forwarded-for', writes: 'appends' },
-    certificate: names && certificateHeaders(names, spacedPem, (value) => value(names.verify) === 'SUCCESS'),
-  })
+  return verdictProfile('apache', options, spacedPem)
 }

@@ -124,3 +124,29 @@ export function certificateHeaders(
     },
   }
 }
+
+/** Options of the gateways that forward OpenSSL's verdict in a header beside the certificate. */
+export interface VerdictOptions extends ProfileOptions {
+  readonly clientCertificate?: true | { readonly certificate?: string; readonly verify?: string }
+}
+
+const VERDICT_NAMES = { certificate: 'x-ssl-client-cert', verify: 'x-ssl-client-verify' } as const
+
+/** A gateway that appends to `X-Forwarded-For`, and whose certificates count where the verdict is `SUCCESS`. */
+export function verdictProfile(
+  kind: string,
+  options: VerdictOptions,
+  format: (value: string) => readonly X509Certificate[],
+): Profile {
+  checkProfile(kind, options, { clientCertificate: forwardedOrNot })
+  const { clientCertificate, ...shared } = options
+  const names = certificateNames<{ certificate: string; verify: string }>(
+    kind,
+    clientCertificate,
+    VERDICT_NAMES,
+  )
+  return profileOf(kind, shared, {
+    address: { header: 'x-forwarded-for', writes: 'appends' },
+    certificate: names && certificateHeaders(names, format, (value) => value(names.verify) === 'SUCCESS'),
+  })
+}

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { MIN_DISTINCT, isDrawn, isPlaceholder, secretTextShown } from '../../../core/secret-text.js'
 import { disarm } from '../../../core/thenable.js'
 import { PROVEN, type Proof } from './proof.js'
 
@@ -7,9 +8,6 @@ type Values = string | readonly string[] | (() => string | readonly string[])
 const MIN_LENGTH = 32
 const MAX_LENGTH = 1024
 const MAX_VALUES = 10
-const MIN_DISTINCT = 8
-// What stands in documentation and templates where a secret is to stand. Drawn characters spell none of it.
-const PLACEHOLDER = /change|secret|example|placeholder|random|password/i
 const SAYS = `a secret of ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII characters that were drawn, not thought up (openssl rand -base64 32), a list of at most ${MAX_VALUES}, or a function that returns them`
 
 /**
@@ -54,9 +52,8 @@ function shown(value: unknown): string {
     return `a list of ${entries.length}${entries.length > MAX_VALUES ? '' : `: ${entries.map(shown).join(', ')}`}`
   }
   if (typeof value !== 'string') return value === undefined ? 'nothing' : `a value of type ${typeof value}`
-  const length = `a text of ${value.length} characters`
-  if (PLACEHOLDER.test(value)) return `${length} with a word in it as placeholders have`
-  const isOfFew = value.length >= MIN_LENGTH && new Set(value).size < MIN_DISTINCT
+  const length = secretTextShown(value)
+  const isOfFew = value.length >= MIN_LENGTH && !isPlaceholder(value) && new Set(value).size < MIN_DISTINCT
   return isOfFew ? `${length}, fewer than ${MIN_DISTINCT} of them different` : length
 }
 
@@ -73,8 +70,7 @@ function isSecret(value: unknown): value is string {
     value.length >= MIN_LENGTH &&
     value.length <= MAX_LENGTH &&
     /^[\x21-\x7e]+$/.test(value) &&
-    new Set(value).size >= MIN_DISTINCT &&
-    !PLACEHOLDER.test(value)
+    isDrawn(value)
   )
 }
 
