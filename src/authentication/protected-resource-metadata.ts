@@ -12,6 +12,7 @@ import {
 } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
 import { isSecureUrl, plainSecureUrl, secureUrl } from '../core/remote-json.js'
+import { isTokenText } from '../core/text.js'
 
 /** Each member of RFC 9728 section 2 under its own name, in this library's spelling. */
 export interface ProtectedResourceMetadataOptions {
@@ -77,7 +78,7 @@ const resourceUrl: OptionRule = {
 }
 const word: OptionRule = {
   says: 'text in printable ASCII without space, quote or backslash',
-  holds: (value) => typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(value),
+  holds: (value) => isTokenText(value, 256),
 }
 
 const RULES: Readonly<Record<keyof ProtectedResourceMetadataOptions, OptionRule>> = {

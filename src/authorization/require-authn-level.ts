@@ -13,8 +13,9 @@ import {
   ruleName,
   type OptionRule,
 } from '../core/options.js'
-import type { Claims } from '../core/principal.js'
+import { ownClaim, type Claims } from '../core/principal.js'
 import { SecurityProblem, type Evidence } from '../core/problem.js'
+import { isTokenText } from '../core/text.js'
 
 export interface RequireAuthnLevelOptions {
   /**
@@ -48,7 +49,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** `acr_values` is a list with spaces between, inside a quoted string. */
 const contextReference: OptionRule = {
   says: 'an authentication context in printable ASCII, without space, quote or backslash',
-  holds: (value) => typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(value),
+  holds: (value) => isTokenText(value, 256),
 }
 
 /** The words of RFC 9470 section 3: the same for everybody, whatever the credential says. */
@@ -130,8 +131,4 @@ export function requireAuthnLevel(options: RequireAuthnLevelOptions): Guard {
       return PASSED
     },
   })
-}
-
-function ownClaim(claims: Claims, name: string): unknown {
-  return Object.hasOwn(claims, name) ? claims[name] : undefined
 }

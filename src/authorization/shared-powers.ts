@@ -1,12 +1,12 @@
 import type { Mode } from '../core/decision.js'
 import { checkOptions, enforceOrReport, listOf, misuse, ruleName, type OptionRule } from '../core/options.js'
-import { neutralise } from '../core/text.js'
+import { isTokenText, neutralise } from '../core/text.js'
 import type { TextSet } from '../core/text-set.js'
 
-// RFC 6749 section 3.3: printable ASCII without space, quote and backslash. A padded scope would never match.
+// A padded scope would never match.
 export const scope: OptionRule = {
   says: 'a scope without spaces, quotes or backslashes (RFC 6749 section 3.3)',
-  holds: (value) => typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value),
+  holds: (value) => isTokenText(value),
 }
 
 /** Directories name roles as people do, with spaces; but a padded or an invisible one would never match. */

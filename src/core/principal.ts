@@ -87,6 +87,11 @@ function unusable(problem: string): SecurityProblem {
   return new SecurityProblem('guard_fault', { evidence: { problem } })
 }
 
+/** A claim by its own name: what every object inherits is none. */
+export function ownClaim(claims: Claims, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined
+}
+
 /**
  * Claims that nobody changes any more, all the way down. Throws a fault where they are not plain data, or nested too deep.
  */

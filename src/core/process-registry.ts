@@ -13,12 +13,12 @@ export function processRegistry<T>(name: string): Map<string, T> {
   return registry
 }
 
-/** The one thing of a name in this process, made where nobody has made it yet. */
-export function processValue<T>(name: string, make: () => T): T {
-  const registry = processRegistry<T>(name)
-  const known = registry.get('')
+/** What a registry holds under a key, made where nobody in this process has made it yet. */
+export function processValue<T>(registryName: string, key: string, make: () => T): T {
+  const registry = processRegistry<T>(registryName)
+  const known = registry.get(key)
   if (known !== undefined) return known
   const made = make()
-  registry.set('', made)
+  registry.set(key, made)
   return made
 }

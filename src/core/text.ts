@@ -21,3 +21,13 @@ export function neutralise(text: string, maxLength = 256): string {
 export function quotedString(text: string): string {
   return `"${text.replace(/[^\x20-\x7e]/g, '').replace(/["\\]/g, '\\$&')}"`
 }
+
+const TOKEN_TEXT = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/**
+ * Whether a value is text of which lists with spaces between, inside quoted strings, are made: printable ASCII without
+ * space, quote and backslash (RFC 6749 section 3.3).
+ */
+export function isTokenText(value: unknown, maxLength = Infinity): value is string {
+  return typeof value === 'string' && value.length <= maxLength && TOKEN_TEXT.test(value)
+}

@@ -1,6 +1,6 @@
 import { wallClockMs } from '../../core/clock.js'
 import { integer, type OptionRule } from '../../core/options.js'
-import { neutralise } from '../../core/text.js'
+import { isTokenText, neutralise } from '../../core/text.js'
 import { isKeyId } from './key-text.js'
 
 /** One secret of a key, as it is kept. */
@@ -44,7 +44,7 @@ const time = integer(0, LATEST_SECONDS, 'seconds since the epoch')
 /** A scope as RFC 6749 section 3.3 has it. */
 const scope: OptionRule = {
   says: 'a scope of 1 to 200 printable characters without space, quote or backslash',
-  holds: (value) => typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(value),
+  holds: (value) => isTokenText(value, 200),
 }
 const label: OptionRule = {
   says: 'text of 1 to 200 characters without control characters',

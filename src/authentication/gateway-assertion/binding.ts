@@ -1,3 +1,4 @@
+import { ownClaim } from '../../core/principal.js'
 import type { RequestContext } from '../../core/request-context.js'
 import { refusal } from '../refusal.js'
 
@@ -21,7 +22,7 @@ export function checkBindings(
   const actual = { method, path } as const
   for (const binding of bindings) {
     const claim = claimOf[binding]
-    const value = Object.hasOwn(payload, claim) ? payload[claim] : undefined
+    const value = ownClaim(payload, claim)
     if (value === undefined) throw refusal('claim_missing', { claims: [claim] })
     if (value !== actual[binding]) throw refusal('confirmation_mismatch', { claim })
   }

@@ -1,6 +1,7 @@
 import type { RefusalReason } from '../../core/catalogue.js'
 import type { Mode } from '../../core/decision.js'
 import type { Evidence } from '../../core/problem.js'
+import { ownClaim } from '../../core/principal.js'
 import { neutralise } from '../../core/text.js'
 import { refusal } from '../refusal.js'
 
@@ -144,8 +145,4 @@ function isEmpty(value: unknown): boolean {
 
 function isString(value: unknown): value is string {
   return typeof value === 'string'
-}
-
-function ownClaim(payload: Json, claim: string): unknown {
-  return Object.hasOwn(payload, claim) ? payload[claim] : undefined
 }

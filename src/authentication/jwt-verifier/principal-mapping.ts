@@ -1,5 +1,5 @@
 import { callback, checkOptions, either, text } from '../../core/options.js'
-import { createPrincipal, type Claims, type Principal } from '../../core/principal.js'
+import { createPrincipal, ownClaim, type Claims, type Principal } from '../../core/principal.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import { refusal } from '../refusal.js'
 
@@ -118,7 +118,7 @@ function detectType(payload: Json): 'user' | 'service' {
 }
 
 function textClaim(payload: Json, claim: string): string | undefined {
-  const value = Object.hasOwn(payload, claim) ? payload[claim] : undefined
+  const value = ownClaim(payload, claim)
   if (value === undefined || value === '') return undefined
   if (typeof value !== 'string') throw refusal('claim_invalid', { claims: [claim] })
   return value

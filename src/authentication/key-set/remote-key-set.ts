@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../core/clock.js'
 import { publishEvent } from '../../core/events.js'
 import type { HealthStatus } from '../../core/lifecycle.js'
-import { processRegistry } from '../../core/process-registry.js'
+import { processValue } from '../../core/process-registry.js'
 import { SecurityProblem } from '../../core/problem.js'
 import { discoverJwksUri, messageOf } from './discovery.js'
 import { fetchJson } from './fetch-json.js'
@@ -185,12 +185,6 @@ export class RemoteKeySet implements KeySet {
  * issuers never share one, also where they say the same address.
  */
 export function sharedKeySet(issuer: string, address: KeySetAddress, policy: KeySetPolicy): RemoteKeySet {
-  const registry = processRegistry<RemoteKeySet>('key-sets')
   const name = JSON.stringify([issuer, address, policy])
-  let keySet = registry.get(name)
-  if (keySet === undefined) {
-    keySet = new RemoteKeySet(address, policy)
-    registry.set(name, keySet)
-  }
-  return keySet
+  return processValue('key-sets', name, () => new RemoteKeySet(address, policy))
 }

@@ -48,7 +48,7 @@ export function answersOf(settings: IdempotencySettings): AnswerPort {
   const { store } = settings
   if (store?.kind === 'redis') return new RedisAnswers(store, settings)
   const memory =
-    store === undefined ? processValue('idempotency', () => new MemoryAnswers()) : memoryOf(store)
+    store === undefined ? processValue('idempotency', 'memory', () => new MemoryAnswers()) : memoryOf(store)
   return {
     begin: (attempt) => memory.begin(attempt, settings),
     finish: (attempt, answer) => memory.finish(attempt, answer, settings),

@@ -1,4 +1,4 @@
-import { processRegistry } from '../../core/process-registry.js'
+import { processValue } from '../../core/process-registry.js'
 import type { RateLimitPort, LimitStore } from '../../core/ports.js'
 import { MemoryLimiter } from '../../stores/memory/limiter.js'
 import { RedisLimiter } from '../../stores/redis/limiter.js'
@@ -68,10 +68,7 @@ function release({ port, local, names }: Counters, name: string): void {
 }
 
 function ownCounters(): Counters {
-  const registry = processRegistry<Counters>('limiters')
-  const counters = registry.get('memory') ?? countersOn(new MemoryLimiter())
-  registry.set('memory', counters)
-  return counters
+  return processValue('limiters', 'memory', () => countersOn(new MemoryLimiter()))
 }
 
 function countersOf(store: LimitStore): Counters {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { clientKey } from '../../core/client.js'
 import { requirePrincipal, type RequestContext } from '../../core/context.js'
+import { ownClaim } from '../../core/principal.js'
 import { SecurityProblem } from '../../core/problem.js'
 import { routeTemplate } from '../../core/route.js'
 import { isThenable } from '../../core/thenable.js'
@@ -61,7 +62,7 @@ const READERS: Readonly<Record<LimitFact, FactReader>> = {
   },
   tenant(_req, context) {
     const { issuer, claims } = requirePrincipal(context)
-    const tenant = Object.hasOwn(claims, 'tenant') ? claims['tenant'] : undefined
+    const tenant = ownClaim(claims, 'tenant')
     return JSON.stringify([
       issuer,
       present(typeof tenant === 'string' ? tenant : undefined, 'the caller has no claim "tenant"'),

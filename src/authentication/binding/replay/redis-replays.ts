@@ -32,7 +32,7 @@ export class RedisReplays implements ReplayPort {
 
 /** Not the request's id, which its caller may choose. One for each request, also where two copies of this library run. */
 function nameOfRequest(request: object): string {
-  const names = processValue('dpop-requests', () => new WeakMap<object, string>())
+  const names = processValue('dpop-requests', 'names', () => new WeakMap<object, string>())
   const name = names.get(request) ?? randomBytes(16).toString('base64url')
   names.set(request, name)
   return name

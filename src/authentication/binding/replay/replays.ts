@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { processRegistry, processValue } from '../../../core/process-registry.js'
+import { processValue } from '../../../core/process-registry.js'
 import type { MemoryStore, Store } from '../../../core/ports.js'
 import { LongestWindow, type ProofWindow } from './longest-window.js'
 import { MemoryReplays } from './memory-replays.js'
@@ -44,7 +44,7 @@ export function replaysOf({ store, maxProofs, maxProofsPerKey, ...policy }: Repl
     return new RedisReplays(store, window)
   }
   const memory =
-    store === undefined ? processValue('dpop-proofs', () => new MemoryReplays()) : memoryOf(store)
+    store === undefined ? processValue('dpop-proofs', 'memory', () => new MemoryReplays()) : memoryOf(store)
   memory.window.widen(policy)
   return {
     use: (use) => memory.use(use, { keepSeconds: memory.window.keepSeconds, maxProofs, maxProofsPerKey }),
@@ -61,10 +61,7 @@ export function proofName(jkt: string, jti: string): string {
 
 /** Whichever clients they ask through: keys of one prefix. */
 function windowOf(prefix: string): LongestWindow {
-  const registry = processRegistry<LongestWindow>('dpop-windows')
-  const window = registry.get(prefix) ?? new LongestWindow()
-  registry.set(prefix, window)
-  return window
+  return processValue('dpop-windows', prefix, () => new LongestWindow())
 }
 
 function memoryOf(store: MemoryStore): MemoryReplays {
