@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import { inspect } from 'node:util'
@@ -24,7 +25,6 @@ const decisionChannel = channel('express-bulwark.decision')
 /** What is kept about one request. Only `core/context.ts` makes one and finds it again. */
 export class Context implements WritableContext {
   readonly version = VERSION
-  readonly id: string
   readonly startedAt = wallClockMs()
   readonly method: string
   readonly path: string
@@ -33,6 +33,7 @@ export class Context implements WritableContext {
   readonly #traceparent: string | readonly string[] | undefined
   readonly #decisions: Decision[] = []
   readonly #observers: Observer[] = []
+  #id: string | undefined
   #challenges: readonly string[] = []
   #authentication: AuthenticationState = 'not-run'
   #authenticator: object | undefined
@@ -47,9 +48,9 @@ export class Context implements WritableContext {
   #problems: WeakSet<object> | undefined
   #observerFaults = 0
 
-  constructor(req: IncomingMessage, id: string) {
+  constructor(req: IncomingMessage, givenId: string | undefined) {
     this.#req = req
-    this.id = id
+    this.#id = givenId
     this.method = req.method ?? ''
     this.path = pathOf((req as ExpressParts).originalUrl ?? req.url ?? '')
     this.#client = Object.freeze(clientOf(req))
@@ -57,6 +58,10 @@ export class Context implements WritableContext {
     Object.freeze(this)
   }
 
+  /** Made when somebody asks: a chain without an audit log may never do. */
+  get id(): string {
+    return (this.#id ??= randomUUID())
+  }
   get trace(): Trace | undefined {
     return parseTraceparent(this.#traceparent)
   }

@@ -2,13 +2,18 @@ import type { IncomingMessage } from 'node:http'
 import { Context, VERSION } from './context-record.js'
 import type { Principal } from './principal.js'
 import { SecurityProblem } from './problem.js'
+import { processRegistry } from './process-registry.js'
 import type { RequestContext, WritableContext } from './request-context.js'
-import { idOf } from './request-id.js'
+import { givenId } from './request-id.js'
 
 export type { AuthenticationState, Observer, RequestContext, WritableContext } from './request-context.js'
 
 const FAMILY = 'express-bulwark.context.'
 const CONTEXT = Symbol.for(`${FAMILY}v${VERSION}`)
+
+// Every version that this process has loaded says so here: where there is one, no request carries another's context.
+const versions = processRegistry<true>('context-versions')
+versions.set(String(VERSION), true)
 
 /** The context of a request, made here if this is the first middleware that asks. For layers, not for handlers. */
 export function openContext(
@@ -17,7 +22,7 @@ export function openContext(
 ): WritableContext {
   const existing = attached(req)
   if (existing !== undefined) return existing
-  const context = new Context(req, idOf(req, requestId))
+  const context = new Context(req, givenId(req, requestId))
   Object.defineProperty(req, CONTEXT, { value: context })
   return context
 }
@@ -76,6 +81,7 @@ function attached(req: object): WritableContext | undefined {
     if ((context.version as number) === VERSION) return context
     throw new SecurityProblem('context_version')
   }
+  if (versions.size === 1) return undefined
   for (const symbol of Object.getOwnPropertySymbols(req)) {
     if (symbol.description?.startsWith(FAMILY) === true) throw new SecurityProblem('context_version')
   }

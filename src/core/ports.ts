@@ -48,7 +48,7 @@ export interface RateLimitAnswer {
 }
 
 /**
- * Counts. All limits of one request are one call, and it is all or nothing: a refused request is charged nowhere. An
+ * Counts. All limits of one request are one call, each of another name, and it is all or nothing: a refused request is charged nowhere. An
  * implementation answers at once where it can, and throws a `SecurityProblem` (503, `store_unavailable`) where it
  * cannot count: slow, down and full are all refusals. A call that timed out may have been charged; nobody repeats it.
  */

@@ -47,6 +47,7 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
   const counters = new GuardedCounters(lease, settings)
   const [first] = policies as readonly [Policy]
   const isTrial = policies.every(({ mode }) => mode === 'report')
+  const hasTrials = policies.some(({ mode }) => mode === 'report')
   const name = policies.map((policy) => policy.name).join(' ')
 
   const guard = defineGuard({
@@ -81,10 +82,11 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
       rule,
       state: counted.states[index] ?? UNTOLD,
     }))
-    const binding = told.filter((_, index) => asked[index]?.isTrial === false)
+    const binding = hasTrials ? told.filter((_, index) => asked[index]?.isTrial === false) : told
     if (counted.by !== 'nobody') writeFields(res, formats, binding)
     const full = told.filter(({ state }) => !state.allowed)
-    if (isTrial && policies.length === 1) return full.length === 0 ? PASSED : exhausted(full, counted)
+    if (full.length === 0) return counted.allowed ? passed(counted) : exhausted(full, counted)
+    if (isTrial && policies.length === 1) return exhausted(full, counted)
     for (const each of full)
       if (!binding.includes(each)) report(context, each.name, exhausted([each], counted))
     return counted.allowed

@@ -6,7 +6,7 @@ import {
   type RateLimitPort,
   type RateLimitState,
 } from '../../core/ports.js'
-import { charge, stateOf, type Moment } from './algorithms.js'
+import { charge, stateOf, type Count, type Moment } from './algorithms.js'
 import { CountTable } from './count-table.js'
 
 /** Most keys of one policy that are counted one by one. */
@@ -30,16 +30,21 @@ export class MemoryLimiter implements RateLimitPort {
 
   take(checks: readonly RateLimitCheck[]): RateLimitAnswer {
     const now = momentNow()
-    const answer = this.#ask(checks, now)
-    if (!answer.allowed) return answer
-    const states = checks.map((check, index) =>
-      this.#charge(check, answer.states[index] as RateLimitState, now),
-    )
-    return { allowed: true, states }
+    const counts = this.#countsOf(checks, now)
+    const states = statesOf(checks, counts, now)
+    if (!hasRoom(checks, states)) return { allowed: false, states }
+    return {
+      allowed: true,
+      states: checks.map((check, index) =>
+        this.#charge(check, counts[index] as Count, states[index] as RateLimitState, now),
+      ),
+    }
   }
 
   peek(checks: readonly RateLimitCheck[]): RateLimitAnswer {
-    return this.#ask(checks, momentNow())
+    const now = momentNow()
+    const states = statesOf(checks, this.#countsOf(checks, now), now)
+    return { allowed: hasRoom(checks, states), states }
   }
 
   refund(checks: readonly RateLimitCheck[]): void {
@@ -62,21 +67,18 @@ export class MemoryLimiter implements RateLimitPort {
     this.#tables.clear()
   }
 
-  #ask(checks: readonly RateLimitCheck[], now: Moment): RateLimitAnswer {
-    const states = checks.map(({ name, rule, key, cost }) =>
-      stateOf(rule, this.#tableOf(name, now).find(key, rule, now.monotonic), cost, now),
-    )
-    return { allowed: hasRoom(checks, states), states }
+  #countsOf(checks: readonly RateLimitCheck[], now: Moment): readonly Count[] {
+    return checks.map(({ name, rule, key }) => this.#tableOf(name, now).find(key, rule, now.monotonic))
   }
 
-  #charge({ name, rule, key, cost }: RateLimitCheck, before: RateLimitState, now: Moment): RateLimitState {
+  #charge(check: RateLimitCheck, count: Count, before: RateLimitState, now: Moment): RateLimitState {
+    const { allowed, remaining, resetMs, retryMs } = before
     // A trial without room.
-    if (!before.allowed) return before
-    const table = this.#tableOf(name, now)
-    const count = table.find(key, rule, now.monotonic)
+    if (!allowed) return before
+    const { name, rule, key, cost } = check
     charge(rule, count, cost, now)
-    table.keep(key, count)
-    return { ...before, remaining: before.remaining - cost }
+    this.#tableOf(name, now).keep(key, count)
+    return { allowed, remaining: remaining - cost, resetMs, retryMs }
   }
 
   #tableOf(name: string, { monotonic }: Moment): CountTable {
@@ -87,6 +89,14 @@ export class MemoryLimiter implements RateLimitPort {
     }
     return table
   }
+}
+
+function statesOf(
+  checks: readonly RateLimitCheck[],
+  counts: readonly Count[],
+  now: Moment,
+): readonly RateLimitState[] {
+  return checks.map(({ rule, cost }, index) => stateOf(rule, counts[index] as Count, cost, now))
 }
 
 function momentNow(): Moment {

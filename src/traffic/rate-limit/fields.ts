@@ -30,10 +30,22 @@ export function writeFields(
 }
 
 function writeLists(res: ServerResponse, told: readonly Told[]): void {
-  const policies = told.map(({ name, rule }) => `"${name}";q=${rule.limit};w=${windowOf(rule)}`)
+  const policies = told.map(policyItem)
   const limits = told.map(({ name, state }) => `"${name}";r=${state.remaining};t=${toSeconds(state.resetMs)}`)
   append(res, 'RateLimit-Policy', policies.join(', '))
   append(res, 'RateLimit', limits.join(', '))
+}
+
+// A rule belongs to one policy, and is the same for every request of one plan.
+const policyItems = new WeakMap<LimitRule, string>()
+
+function policyItem({ name, rule }: Told): string {
+  let item = policyItems.get(rule)
+  if (item === undefined) {
+    item = `"${name}";q=${rule.limit};w=${windowOf(rule)}`
+    policyItems.set(rule, item)
+  }
+  return item
 }
 
 /** The older formats have room for one limit: the one that leaves least, of limiters before this one too. */

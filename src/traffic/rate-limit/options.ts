@@ -229,9 +229,19 @@ function ruleOf(limit: number, shape: Shape): LimitRule {
   return { algorithm: 'sliding', limit, windowMs }
 }
 
-/** A plan that answers no limit is a fault, never no limit. */
+const MAX_PLANS_KEPT = 100
+
+/** A plan that answers no limit is a fault, never no limit. Plans are few: each is one rule, however many requests. */
 function plannedRule(limitOf: PointsOf, shape: Shape): Policy['ruleOf'] {
-  return (req, context) => ruleOf(points('limit', limitOf(req, context)), shape)
+  const rules = new Map<number, LimitRule>()
+  return (req, context) => {
+    const limit = points('limit', limitOf(req, context))
+    const known = rules.get(limit)
+    if (known !== undefined) return known
+    const rule = ruleOf(limit, shape)
+    if (rules.size < MAX_PLANS_KEPT) rules.set(limit, rule)
+    return rule
+  }
 }
 
 function checkedCost(costOf: PointsOf): Policy['costOf'] {

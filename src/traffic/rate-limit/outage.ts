@@ -48,7 +48,7 @@ export class GuardedCounters {
   take(checks: readonly RateLimitCheck[]): Counted | Promise<Counted> {
     try {
       const answer = this.#port.take(checks)
-      if (!isThenable(answer)) return { ...answer, by: 'store' }
+      if (!isThenable(answer)) return { allowed: answer.allowed, states: answer.states, by: 'store' }
       return Promise.resolve(answer).then(
         (settled) => ({ ...settled, by: 'store' }),
         (cause: unknown) => this.#withoutStore(checks, cause),
