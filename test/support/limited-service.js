@@ -1,4 +1,4 @@
-// A service of the built package, with three limits on one Redis: node limited-service.js PACKAGE REDIS_PORT PREFIX.
+// A service of the built package, with three limits and a login on one Redis: node limited-service.js PACKAGE REDIS_PORT PREFIX.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import express from 'express'
@@ -7,16 +7,44 @@ import { Redis } from 'ioredis'
 const [, , folder, redisPort, prefix] = process.argv
 const load = (path) => import(pathToFileURL(join(folder, 'dist/esm', path)).href)
 const { rateLimit } = await load('traffic/rate-limit.js')
+const { penalise } = await load('traffic/penalise.js')
 const { redisStore } = await load('stores/redis.js')
 const { auditLog } = await load('audit/audit-log.js')
 const { secureErrors } = await load('errors/secure-errors.js')
 
 const client = new Redis(Number(redisPort), '127.0.0.1')
+const store = redisStore(client, { prefix, timeoutMs: 5000 })
 const app = express()
 app.use(auditLog({ logger: { info() {}, warn() {}, error() {} } }))
+
+let verifications = 0
+app.post(
+  '/login',
+  penalise({
+    name: 'login',
+    store,
+    policies: [
+      { name: 'address', limit: 100, windowSeconds: 600, by: 'address' },
+      {
+        name: 'account',
+        limit: 5,
+        windowSeconds: 4,
+        by: (req) => String(req.headers['x-account']),
+        block: { seconds: 600 },
+      },
+    ],
+  }),
+  (req, res) => {
+    verifications += 1
+    // Verifying a password takes a while: all of a volley are under way by then.
+    setTimeout(() => res.status(req.headers['x-password'] === 'right' ? 200 : 401).end(), 200)
+  },
+)
+app.get('/verifications', (_req, res) => res.json(verifications))
+
 app.use(
   rateLimit({
-    store: redisStore(client, { prefix, timeoutMs: 5000 }),
+    store,
     onOutage: 'deny',
     policies: [
       { name: 'per-address', limit: 6, windowSeconds: 600, by: 'address' },
