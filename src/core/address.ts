@@ -7,7 +7,8 @@ const WITH_PORT = /^(?:([\d.]+):\d{1,5}|\[([^\]]+)\](?::\d{1,5})?)$/
  *
  * IPv4 as it is. IPv6 by its first 64 bits (or 56), because one subscriber has at least as many addresses. An IPv4 address
  * inside IPv6 (mapped `::ffff:0:0/96`, NAT64 `64:ff9b::/96`) counts as that IPv4 address, whatever its spelling:
- * by prefix they would all be one client. Zone ids are dropped.
+ * by prefix they would all be one client. In the NAT64 prefix for local use (`64:ff9b:1::/48`, RFC 8215) the whole
+ * address counts: its operator chooses where the IPv4 address stands. Zone ids are dropped.
  */
 export function addressKey(address: string | undefined, prefix: 56 | 64 = 64): string | undefined {
   if (address === undefined) return undefined
@@ -37,6 +38,7 @@ function keyOf(address: string, prefix: 56 | 64): string | undefined {
   const groups = groupsOf(plain)
   const embedded = embeddedIPv4(groups)
   if (embedded !== undefined) return embedded
+  if (isLocalNat64(groups)) return `${groups.map(hexadecimal).join(':')}/128`
   const network = groups.slice(0, 4)
   if (prefix === 56) network[3] = (network[3] ?? 0) & 0xff00
   return `${network.map(hexadecimal).join(':')}::/${prefix}`
@@ -73,4 +75,8 @@ function embeddedIPv4(groups: readonly number[]): string | undefined {
   const mapped = zeros(a, b, c, d, e) && f === 0xffff
   const translated = a === 0x64 && b === 0xff9b && zeros(c, d, e, f)
   return mapped || translated ? `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}` : undefined
+}
+
+function isLocalNat64([a, b, c]: readonly number[]): boolean {
+  return a === 0x64 && b === 0xff9b && c === 1
 }

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { WritableContext } from '../core/context.js'
 import { PASSED, defineGuard, type Guard, type Verdict } from '../core/guard.js'
-import type { Health, Stateful } from '../core/lifecycle.js'
+import type { Stateful } from '../core/lifecycle.js'
 import type { RateLimitCheck } from '../core/ports.js'
 import { SecurityProblem } from '../core/problem.js'
+import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm } from '../core/thenable.js'
 import { Attempts, type Attempt } from './penalise/attempts.js'
 import { penaltiesOf, type PenaliseOptions, type PenalisePolicies, type Penalty } from './penalise/options.js'
 import { whenHandedOver } from './penalise/handed-over.js'
 import { together } from './penalise/together.js'
-import { retryAfter } from './rate-limit/fields.js'
 import { whenEnded } from './shared-end.js'
 
 export type {
@@ -28,9 +28,10 @@ export type Penaliser = Guard & Stateful
  * and given back when its answer shows that it succeeded. Two hundred attempts at once at a limit of five are five
  * verifications.
  *
- * An attempt without an answer, because the caller left, counts as failed. With `block` a caller who failed `limit`
- * times in a window is refused for a time that grows with each block. Both answer 429 with `Retry-After`, and nothing
- * that tells one limit, or a known account from an unknown one.
+ * A status below 400 is a success, 400 to 499 a failure, and so is no answer, because the caller left. Of 500 and more
+ * nothing is known: the attempt stays charged and is nobody's failure. With `block` a caller who failed `limit` times in
+ * a window is refused for a time that grows with each block. Both answer 429 with `Retry-After`, and nothing that tells
+ * one limit, or a known account from an unknown one.
  *
  * **Not checked:** that the handler tells failures by their status: where it answers 200 or redirects, give
  * `isFailure`. How the account is spelled: `by` must answer one text for all spellings that the login takes for one.
@@ -40,7 +41,7 @@ export type Penaliser = Guard & Stateful
 export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser {
   const checked = penaltiesOf(options)
   const { penalties, settings } = checked
-  const { name, store, isFailure = hasFailed, mode = 'enforce' } = options
+  const { name, store, isFailure, mode = 'enforce' } = options
   const attempts = new Attempts(checked, store)
   const seen = new WeakSet<IncomingMessage>()
 
@@ -51,7 +52,7 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
     mode,
     facts: {
       policies: penalties.map(({ asked, facts, block }) => ({ name: asked.name, ...facts, block })),
-      isFailure: isFailure === hasFailed ? 'status 400 or more' : 'function',
+      isFailure: isFailure === undefined ? 'status 400 to 499' : 'function',
       store: store?.kind ?? 'memory',
       onOutage: settings.onOutage,
     },
@@ -76,28 +77,31 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
     const settle = (): void => {
       if (isSettled) return
       isSettled = true
-      if (res.writableEnded && !seemsFailed(res, req)) attempt.succeeded()
-      else attempt.failed()
+      const ending = endingOf(req, res)
+      if (ending === 'succeeded') attempt.succeeded()
+      if (ending === 'failed') attempt.failed()
     }
     whenHandedOver(res, settle)
     whenEnded(req, res, settle)
     return PASSED
   }
 
-  /** What cannot be told is a failure. */
-  function seemsFailed(res: ServerResponse, req: IncomingMessage): boolean {
+  function endingOf(req: IncomingMessage, res: ServerResponse): Ending {
+    // The caller left before there was an answer.
+    if (!res.writableEnded) return 'failed'
+    if (isFailure === undefined) return endingByStatus(res.statusCode)
     try {
       const answer: unknown = isFailure(res, req)
-      return disarm(answer) || answer !== false
+      return !disarm(answer) && answer === false ? 'succeeded' : 'failed'
     } catch {
-      return true
+      // What a function cannot tell is a failure.
+      return 'failed'
     }
   }
 
   function refusal(attempt: Exclude<Attempt, { outcome: 'reserved' }>): SecurityProblem {
-    const retry = retryAfter(attempt.retryMs)
     return new SecurityProblem(attempt.outcome === 'blocked' ? 'caller_blocked' : 'limit_exceeded', {
-      headers: retry === undefined ? {} : { 'retry-after': retry },
+      headers: retryAfter(attempt.retryMs),
       // Not which limit: that would say who else is being tried.
       members: { 'violated-policies': [name] },
       evidence: attempt.outcome === 'blocked' ? {} : { policies: attempt.names },
@@ -106,11 +110,7 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
 
   return Object.assign(guard, {
     warmUp: () => Promise.resolve(),
-    health: (): Health => {
-      const health: Health = { ...(store?.health() ?? { status: 'ok' }), name }
-      if (attempts.byShare === 0) return health
-      return { ...health, detail: `${health.detail ?? ''}; without the store: ${attempts.byShare} by share` }
-    },
+    health: () => attempts.healthBy(name),
     close: () => {
       attempts.release()
       return Promise.resolve()
@@ -118,8 +118,13 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
   })
 }
 
-function hasFailed({ statusCode }: ServerResponse): boolean {
-  return statusCode >= 400
+/** How an attempt ended, as far as its answer tells. Of `unknown` nothing is given back, and nobody is blocked for it. */
+type Ending = 'succeeded' | 'failed' | 'unknown'
+
+/** A fault of the service is no caller's: owners who try again while the accounts cannot be read are not guessing. */
+function endingByStatus(status: number): Ending {
+  if (status < 400) return 'succeeded'
+  return status < 500 ? 'failed' : 'unknown'
 }
 
 function checksOf(
@@ -127,8 +132,8 @@ function checksOf(
   req: IncomingMessage,
   context: WritableContext,
 ): readonly RateLimitCheck[] | Promise<readonly RateLimitCheck[]> {
-  const keys = penalties.map(({ keyOf }) => keyOf(req, context))
-  return chain(together(keys), (texts) =>
+  const keys = together(penalties, ({ keyOf }) => keyOf(req, context))
+  return chain(keys, (texts) =>
     penalties.map(({ name, ruleOf }, index) => ({
       name,
       rule: ruleOf(req, context),

@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { WritableContext } from '../core/context.js'
 import { PASSED, defineGuard, recordDecision, type Guard, type Verdict } from '../core/guard.js'
-import type { Health, Stateful } from '../core/lifecycle.js'
+import type { Stateful } from '../core/lifecycle.js'
 import type { RateLimitCheck, RateLimitState } from '../core/ports.js'
 import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
+import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm, isThenable } from '../core/thenable.js'
 import { leaseCounters } from './rate-limit/counters.js'
-import { retryAfter, writeFields, type Told } from './rate-limit/fields.js'
+import { writeFields, type Told } from './rate-limit/fields.js'
 import {
   settingsOf,
   type Policy,
@@ -30,7 +31,7 @@ export type RateLimiter = Guard & Stateful
 /**
  * Refuses a caller whose points are used up with 429, `Retry-After`, and the fields `RateLimit` and `RateLimit-Policy`
  * (draft-ietf-httpapi-ratelimit-headers-10). One limit, or with `policies` several: all are asked in one step, and a
- * request that one of them refuses is charged to none.
+ * request that one of them refuses is charged to none. A request is counted once, however often it passes.
  *
  * Limiters of one name share their counts; with different options the second throws. With a store that is slow or
  * down each instance counts its share by itself, unless `onOutage` says otherwise.
@@ -42,22 +43,21 @@ export type RateLimiter = Guard & Stateful
  */
 export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLimiter {
   const settings = settingsOf(options)
-  const { policies, store, formats } = settings
-  const lease = leaseCounters(policies, store)
+  const { name, policies, store, formats } = settings
+  const lease = leaseCounters('rateLimit', policies, store)
   const counters = new GuardedCounters(lease, settings)
-  const [first] = policies as readonly [Policy]
+  const counted = new WeakSet<IncomingMessage>()
   const isTrial = policies.every(({ mode }) => mode === 'report')
   const hasTrials = policies.some(({ mode }) => mode === 'report')
-  const name = policies.map((policy) => policy.name).join(' ')
 
   const guard = defineGuard({
     kind: 'rateLimit',
     layer: 'traffic',
-    name: policies.length === 1 ? first.name : 'policies',
+    name,
     mode: isTrial ? 'report' : 'enforce',
     facts: {
       ...(policies.length === 1
-        ? first.facts
+        ? policies[0]?.facts
         : {
             policies: policies.map((policy) => ({ name: policy.name, mode: policy.mode, ...policy.facts })),
           }),
@@ -65,49 +65,45 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
       onOutage: settings.onOutage,
     },
     check(req, context, res) {
+      if (counted.has(req)) return PASSED
       return chain(askedOf(policies, req, context), (asked) =>
-        chain(counters.take(asked), (counted) => conclude(asked, counted, context, res)),
+        chain(counters.take(asked), (answer) => {
+          if (answer.allowed) counted.add(req)
+          return conclude(asked, answer, context, res)
+        }),
       )
     },
   })
 
   function conclude(
     asked: readonly RateLimitCheck[],
-    counted: Counted,
+    answer: Counted,
     context: WritableContext,
     res: ServerResponse,
   ): Verdict {
     const told = asked.map(({ name, rule }, index) => ({
       name,
       rule,
-      state: counted.states[index] ?? UNTOLD,
+      state: answer.states[index] ?? UNTOLD,
     }))
     const binding = hasTrials ? told.filter((_, index) => asked[index]?.isTrial === false) : told
-    if (counted.by !== 'nobody') writeFields(res, formats, binding)
+    if (answer.by !== 'nobody') writeFields(res, formats, binding)
     const full = told.filter(({ state }) => !state.allowed)
-    if (full.length === 0) return counted.allowed ? passed(counted) : exhausted(full, counted)
-    if (isTrial && policies.length === 1) return exhausted(full, counted)
+    if (full.length === 0) return answer.allowed ? passed(answer) : exhausted(full, answer)
+    if (isTrial && policies.length === 1) return exhausted(full, answer)
     for (const each of full)
-      if (!binding.includes(each)) report(context, each.name, exhausted([each], counted))
-    return counted.allowed
-      ? passed(counted)
+      if (!binding.includes(each)) report(context, each.name, exhausted([each], answer))
+    return answer.allowed
+      ? passed(answer)
       : exhausted(
           full.filter((each) => binding.includes(each)),
-          counted,
+          answer,
         )
   }
 
   return Object.assign(guard, {
     warmUp: () => Promise.resolve(),
-    health: (): Health => {
-      const { byShare, uncounted } = counters.tally
-      const health: Health = { ...(store?.health() ?? { status: 'ok' }), name }
-      if (byShare + uncounted === 0) return health
-      return {
-        ...health,
-        detail: [health.detail, `without the store: ${byShare} by share, ${uncounted} uncounted`].join('; '),
-      }
-    },
+    health: () => counters.healthBy(store, name),
     close: () => {
       lease.release()
       return Promise.resolve()
@@ -192,9 +188,8 @@ function report(context: WritableContext, rule: string, problem: SecurityProblem
 }
 
 function exhausted(full: readonly Told[], { by }: Counted): SecurityProblem {
-  const retry = retryAfter(Math.max(...full.map(({ state }) => state.retryMs)))
   return new SecurityProblem('limit_exceeded', {
-    headers: retry === undefined ? {} : { 'retry-after': retry },
+    headers: retryAfter(Math.max(...full.map(({ state }) => state.retryMs))),
     members: { 'violated-policies': full.map(({ name }) => name) },
     evidence: {
       policies: full.map(({ name }) => name),

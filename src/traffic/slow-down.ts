@@ -17,9 +17,9 @@ import {
 } from '../core/options.js'
 import type { Store } from '../core/ports.js'
 import { SecurityProblem } from '../core/problem.js'
+import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm } from '../core/thenable.js'
 import { leaseCounters } from './rate-limit/counters.js'
-import { retryAfter } from './rate-limit/fields.js'
 import { LIMIT_FACTS, type AddressPrefix, type LimitBy } from './rate-limit/keys.js'
 import { settingsOf, type Policy } from './rate-limit/options.js'
 import { GuardedCounters, type Counted } from './rate-limit/outage.js'
@@ -117,7 +117,7 @@ export function slowDown(options: SlowDownOptions): Throttle {
     name: `slowDown:${name}`,
     signature: `slowDown ${policy.signature}`,
   }
-  const lease = leaseCounters([kept], store)
+  const lease = leaseCounters('slowDown', [kept], store)
   const counters = new GuardedCounters(lease, settings)
   const room = new WaitingRoom(maxWaiting, maxWaitingPerCaller)
   const counted = new WeakSet<IncomingMessage>()
@@ -178,7 +178,7 @@ export function slowDown(options: SlowDownOptions): Throttle {
   }
 
   function refused(full: 'caller' | 'everybody'): SecurityProblem {
-    const headers = { 'retry-after': retryAfter(maxDelayMs) ?? '1' }
+    const headers = retryAfter(maxDelayMs)
     return full === 'everybody'
       ? new SecurityProblem('capacity_exceeded', { headers, evidence: { maxWaiting } })
       : new SecurityProblem('concurrency_exceeded', {
@@ -191,7 +191,7 @@ export function slowDown(options: SlowDownOptions): Throttle {
   return Object.assign(guard, {
     warmUp: () => Promise.resolve(),
     health: (): Health => {
-      const health: Health = { ...(store?.health() ?? { status: 'ok' }), name }
+      const health = counters.healthBy(store, name)
       return { ...health, detail: [health.detail, `${room.size} waiting`].filter(Boolean).join('; ') }
     },
     close: () => {

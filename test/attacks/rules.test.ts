@@ -15,10 +15,12 @@ import {
   denyByDefault,
   gateway,
   guardMetadataOf,
+  idempotency,
   jwtVerifier,
   memoryStore,
   nginx,
   notFound,
+  penalise,
   principalFrom,
   principalOf,
   publicRoute,
@@ -30,7 +32,9 @@ import {
   type Guard,
 } from '../../src/index.js'
 import { PASSED } from '../../src/core/guard.js'
+import type { SharedStore } from '../../src/core/ports.js'
 import { processRegistry } from '../../src/core/process-registry.js'
+import { redisStore } from '../../src/stores/redis.js'
 import { localIssuer, type LocalIssuer } from '../../src/testing/local-issuer.js'
 import { ORIGIN, holder, issuer } from '../authentication/dpop-client.js'
 import { ISSUER } from '../authentication/harness.js'
@@ -556,6 +560,55 @@ describe('rule 20: no limit without a key', () => {
   ])('%s is a 500, never one bucket for everybody', async (_case, by) => {
     const limiter = rateLimit({ name: 'x', limit: 1, windowSeconds: 60, by, store: memoryStore() })
     expect((await request(appWith(limiter, ok)).get('/')).status).toBe(500)
+  })
+})
+
+describe('rule 21: what a store that is down means stands in a table', () => {
+  const deadStore = (): SharedStore => {
+    const gone = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+    return redisStore({ defineCommand: () => undefined, call: () => Promise.reject(gone) })
+  }
+  const limit = (onOutage?: 'local' | 'deny' | 'allow'): express.RequestHandler => {
+    const store = deadStore()
+    const outage = onOutage === undefined ? {} : { onOutage }
+    return rateLimit({
+      name: 'outage',
+      limit: 4,
+      instances: 2,
+      windowSeconds: 60,
+      by: 'address',
+      store,
+      ...outage,
+    })
+  }
+
+  it.each<[string, () => express.RequestHandler, readonly number[]]>([
+    ['rateLimit', () => limit(), [200, 200, 429, 429, 429, 429]],
+    ['rateLimit, local', () => limit('local'), [200, 200, 429, 429, 429, 429]],
+    ['rateLimit, deny', () => limit('deny'), [503, 503, 503, 503, 503, 503]],
+    ['rateLimit, allow', () => limit('allow'), [200, 200, 200, 200, 200, 200]],
+    [
+      'penalise',
+      () => penalise({ name: 'p', limit: 2, windowSeconds: 60, by: 'address', store: deadStore() }),
+      [503, 503, 503, 503, 503, 503],
+    ],
+    [
+      'idempotency',
+      () => idempotency({ store: deadStore(), methods: ['POST'] }),
+      [503, 503, 503, 503, 503, 503],
+    ],
+  ])('%s', async (_name, guard, statuses) => {
+    const handler = jest.fn<express.RequestHandler>((_req, res) => {
+      res.end()
+    })
+    const app = express()
+    app.post('/', adopt('s'), guard(), handler)
+    app.use(secureErrors())
+    const answers: number[] = []
+    for (let index = 0; index < 6; index += 1)
+      answers.push((await request(app).post('/').set('idempotency-key', '"k"')).status)
+    expect(answers).toEqual(statuses)
+    expect(handler).toHaveBeenCalledTimes(statuses.filter((status) => status === 200).length)
   })
 })
 

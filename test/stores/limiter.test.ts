@@ -54,6 +54,30 @@ function contract(title: string, make: () => RateLimitPort): void {
       expect(await passes(check(rule, 'b'), 1)).toBe(1)
     })
 
+    it.each<[string, 'minute' | 'day' | 'month', number]>([
+      ['a minute', 'minute', 60_000],
+      ['a day', 'day', 12 * 3_600_000],
+      ['a month', 'month', (8 * 24 + 12) * 3_600_000],
+    ])(
+      'fixed: a clock that goes back over the end of %s hands out nothing twice',
+      async (_name, period, untilEnd) => {
+        fresh()
+        const rule: LimitRule = { algorithm: 'fixed', limit: 3, period }
+        const end = NOON + untilEnd
+        now = end + 50
+        expect(await passes(check(rule), 5)).toBe(3)
+        now = end - 100
+        const refused = await take(check(rule))
+        expect(refused.allowed).toBe(false)
+        // Until the end of the period that is counted in, not of the one that the clock shows.
+        expect(refused.states[0]?.retryMs).toBeGreaterThan(100)
+        now = end + 100
+        expect(await passes(check(rule), 5)).toBe(0)
+        now += refused.states[0]!.retryMs
+        expect(await passes(check(rule), 5)).toBe(3)
+      },
+    )
+
     it('sliding: never more than the limit in any window, whenever the requests come', async () => {
       fresh()
       const rule = sliding(100)
@@ -441,10 +465,33 @@ describeWith(program('redis-server', 'redis-server'), 'in Redis', () => {
   })
 
   it('takes an answer that is no count for no answer', async () => {
-    for (const answer of ['OK', null, [], [1, 2, 3], [1, 'x', 0, 0]]) {
+    const answers = [
+      'OK',
+      null,
+      [],
+      [1, 2, 3],
+      [1, 'x', 0, 0],
+      [true, 1, 0, 0],
+      [1, '', 0, 0],
+      [1, NaN, 0, 0],
+    ]
+    for (const answer of answers) {
       const lying = { defineCommand: () => undefined, call: () => Promise.resolve(answer) }
-      await expect(new RedisLimiter(redisStore(lying)).take([check(sliding(1))])).rejects.toThrow()
+      const store = redisStore(lying, { breakerFailures: 1 })
+      await expect(new RedisLimiter(store).take([check(sliding(1))])).rejects.toMatchObject({
+        reason: 'store_unavailable',
+        evidence: { problem: 'answered something else' },
+      })
+      expect(store.health().status).toBe('down')
     }
+  })
+
+  it('reads numbers that the client hands on as text', async () => {
+    const wordy = { defineCommand: () => undefined, call: () => Promise.resolve(['1', '4', '1000', '0']) }
+    expect(await new RedisLimiter(redisStore(wordy)).take([check(sliding(5))])).toEqual({
+      allowed: true,
+      states: [{ allowed: true, remaining: 4, resetMs: 1000, retryMs: 0 }],
+    })
   })
 
   it('leaves no key without an end', async () => {

@@ -45,7 +45,9 @@ describe('redisStore', () => {
     expect(store.health()).toMatchObject({ status: 'down', detail: 'circuit open' })
     let tried = false
     const untried = store.run(() => Promise.resolve((tried = true)))
-    await expect(untried).rejects.toMatchObject({ headers: { 'retry-after': '1' } })
+    await expect(untried).rejects.toMatchObject({
+      headers: { 'retry-after': expect.stringMatching(/^[12]$/) },
+    })
     expect(tried).toBe(false)
     await new Promise((resolve) => setTimeout(resolve, 110))
     await expect(store.run(() => Promise.resolve(7))).resolves.toBe(7)

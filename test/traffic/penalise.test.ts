@@ -216,7 +216,7 @@ describe('penalise', () => {
     for (let i = 0; i < 6; i += 1) await attempt('guess', 'secret-account')
     const record = logger.kept.find(({ message }) => message === 'limit_exceeded')?.record
     expect(record).toMatchObject({
-      evidence: { policies: ['penalise:login:both'] },
+      evidence: { policies: ['both'] },
       rule: { name: 'login', ruleset: 'penalise' },
     })
     expect(JSON.stringify(logger.kept)).not.toContain('secret-account')
@@ -439,7 +439,9 @@ describe('blocks in memory', () => {
   const blocks = (size?: number): MemoryBlocks => {
     now = 5000
     jest.spyOn(performance, 'now').mockImplementation(() => now)
-    return new MemoryBlocks(size)
+    const of = new MemoryBlocks(size)
+    of.hold(['x', 'y'])
+    return of
   }
 
   it('grow, up to the longest, and begin anew after as long without one', () => {
@@ -546,13 +548,15 @@ describeWith(program('redis-server', 'redis-server'), 'penalise, with a real Red
   })
 
   it('with onOutage local gives each instance its share, blocks and refunds included', async () => {
+    const logger = keepingLogger()
     const guard = penalise(one({ store: store(30, 1), limit: 6, instances: 2, onOutage: 'local', block: {} }))
-    await serving(guard)
+    await serving(auditLog({ logger }), guard)
     redis.freeze()
     try {
       expect(
         await statuses(['right', 'right', 'right', 'right', 'wrong', 'wrong', 'wrong', 'right']),
       ).toEqual([204, 204, 204, 204, 401, 401, 401, 429])
+      expect(logger.reasons()).toContain('caller_blocked')
       expect(guard.health().detail).toContain('by share')
     } finally {
       redis.thaw()

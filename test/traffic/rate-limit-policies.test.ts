@@ -5,6 +5,7 @@ import request from 'supertest'
 import { auditLog } from '../../src/audit/audit-log.js'
 import { principalFrom } from '../../src/authentication/principal-from.js'
 import type { Decision } from '../../src/core/decision.js'
+import { guardMetadataOf } from '../../src/core/metadata.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { rateLimit, type LimitPolicy, type LimitSettings } from '../../src/traffic/rate-limit.js'
@@ -106,6 +107,45 @@ describe('rateLimit, whom it counts', () => {
       (await request(app).post('/orders/3')).status,
       (await get(app, {}, '/other')).status,
     ]).toEqual([200, 429, 200, 200])
+  })
+
+  it('by route outside a route is an order that cannot work, not one bucket for everything', async () => {
+    const app = express()
+    const limiter = rateLimit({ policies: [policy('lost', { by: 'route' })], store: memoryStore() })
+    app.use(auditLog({ logger: keepingLogger() }), limiter)
+    app.get('/', (_req, res) => res.end())
+    app.use(secureErrors())
+    const { status, body } = await get(app, {}, '/')
+    expect([status, body]).toEqual([500, expect.objectContaining({ code: 'internal' })])
+  })
+
+  it('counts a request once, however often it passes, and one that it refused each time', async () => {
+    const limiter = rateLimit({ ...policy('once', { limit: 3 }), store: memoryStore() })
+    const app = express()
+    app.use(auditLog({ logger: keepingLogger() }))
+    app.get('/', limiter, limiter, limiter, (_req, res) => res.end())
+    app.get('/again', limiter, (_req, res) => res.end())
+    const passOn: express.ErrorRequestHandler = (_problem, _req, _res, next) => {
+      next()
+    }
+    app.use('/again', passOn)
+    app.get('/again', limiter, (_req, res) => res.end())
+    app.use(secureErrors())
+    const first = await get(app, {}, '/')
+    expect(first.headers['ratelimit']).toMatch(/^"once";r=2;t=\d+$/)
+    expect((await get(app, {}, '/')).headers['ratelimit']).toMatch(/^"once";r=1;/)
+    expect((await get(app, {}, '/')).status).toBe(200)
+    // What an application does with the refusal is not leave to pass.
+    expect((await get(app, {}, '/again')).status).toBe(429)
+  })
+
+  it('is one rule of its own name', () => {
+    const of = (options: object): unknown =>
+      guardMetadataOf(rateLimit({ policies: [policy('a'), policy('b')], store: memoryStore(), ...options }))
+        ?.name
+    expect(of({})).toBe('a b')
+    expect(of({ name: 'orders' })).toBe('orders')
+    expect(() => of({ name: '' })).toThrow('rateLimit: name must be')
   })
 
   it('by route counts HEAD as GET, whose route serves it', async () => {
@@ -213,7 +253,7 @@ describe('rateLimit, what it charges', () => {
     expect(answers[3]?.body['violated-policies']).toEqual(['bound'])
     unsubscribe('express-bulwark.decision', note)
     // The last one was refused by the other, and would have been by this one too.
-    expect(told).toEqual(['trial report', 'trial report', 'trial report', 'policies enforce'])
+    expect(told).toEqual(['trial report', 'trial report', 'trial report', 'trial bound enforce'])
   })
 
   it.each<[string, LimitPolicy['by']]>([

@@ -289,6 +289,12 @@ describe('rateLimit', () => {
       run: () => Promise.reject(new Error('x')),
       health: () => ({ name: 'r', status: 'down' as const }),
     }
-    expect(rateLimit(options({ store })).health()).toEqual({ name: 'test', status: 'down' })
+    // Where it goes on without the store, no probe is to take the instance away.
+    expect(rateLimit(options({ store })).health()).toEqual({ name: 'test', status: 'degraded' })
+    expect(rateLimit(options({ store, onOutage: 'allow' })).health()).toEqual({
+      name: 'test',
+      status: 'degraded',
+    })
+    expect(rateLimit(options({ store, onOutage: 'deny' })).health()).toEqual({ name: 'test', status: 'down' })
   })
 })

@@ -67,8 +67,8 @@ export function charge(rule: LimitRule, count: Count, cost: number, now: Moment)
     gcra.atMs = now.monotonic
   } else {
     const fixed = count as FixedCount
-    const start = periodAt(rule.period, now.wall).start
-    fixed.total = Math.max(0, (fixed.start === start ? fixed.total : 0) + cost)
+    const { start, total } = countedIn(rule.period, fixed, now.wall)
+    fixed.total = Math.max(0, total + cost)
     fixed.start = start
   }
 }
@@ -145,12 +145,29 @@ function gcraState(rule: Rule<'gcra'>, count: GcraCount, cost: number, now: numb
 }
 
 function fixedState(rule: Rule<'fixed'>, count: FixedCount, cost: number, now: number): RateLimitState {
-  const { start, end } = periodAt(rule.period, now)
-  const total = count.start === start ? count.total : 0
+  const { end, total } = countedIn(rule.period, count, now)
   const remaining = Math.max(0, rule.limit - total)
   const resetMs = Math.ceil(end - now)
   if (cost <= remaining) return { allowed: true, remaining, resetMs, retryMs: 0 }
   return { allowed: false, remaining, resetMs, retryMs: cost > rule.limit ? Infinity : resetMs }
+}
+
+/**
+ * The period that a moment is counted in, and what is charged to it. A clock that went back over the period's end goes on
+ * in the later one: it would hand out a quota that is used up.
+ */
+function countedIn(period: Period, count: FixedCount, now: number): Counted {
+  const present = periodAt(period, now)
+  if (count.start === present.start) return { ...present, total: count.total }
+  return count.start === present.end
+    ? { ...periodAt(period, present.end), total: count.total }
+    : { ...present, total: 0 }
+}
+
+interface Counted {
+  readonly start: number
+  readonly end: number
+  readonly total: number
 }
 
 const MINUTE = 60_000

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { SharedStore } from '../../core/ports.js'
 import { isNodeRedisCluster } from './cluster.js'
+import { UNREADABLE } from './store-guard.js'
 
 interface Ioredis {
   call(command: string, ...args: string[]): Promise<unknown>
@@ -21,25 +22,45 @@ export function command(store: SharedStore, name: string, key: string, ...rest: 
   return store.run(() => send(store, name, [key, ...rest], key))
 }
 
+/** A command that answers a whole number. A server that answers something else has failed. */
+export function integerCommand(store: SharedStore, name: string, key: string): Promise<number> {
+  return store.run(async () => integerIn(await send(store, name, [key], key)))
+}
+
+/** A whole number, also where the client hands numbers on as text. Throws for anything else. */
+export function integerIn(reply: unknown): number {
+  if (Number.isSafeInteger(reply)) return reply as number
+  if (typeof reply === 'string' && /^-?\d{1,15}$/.test(reply)) return Number(reply)
+  throw unreadable()
+}
+
+/** What a reply that makes no sense throws, within the store's guard: a server that says such things is not there. */
+export function unreadable(): Error {
+  return Object.assign(new Error('the server answered something else'), { code: UNREADABLE })
+}
+
 /**
  * A script, by its digest: the text follows only where the server does not know it, as after a restart. All keys must be
- * in one slot.
+ * in one slot. `read` makes of the reply what it means, and throws where it means nothing.
  */
-export async function evaluate(
+export async function evaluate<T = unknown>(
   store: SharedStore,
   script: string,
   keys: readonly [string, ...string[]],
   args: readonly string[],
-): Promise<unknown> {
+  read: (reply: unknown) => T = (reply) => reply as T,
+): Promise<T> {
   const rest = [String(keys.length), ...keys, ...args]
   let isOver = false
   try {
     return await store.run(() =>
-      send(store, 'EVALSHA', [digestOf(script), ...rest], keys[0]).catch((cause: unknown) => {
-        // Past its time nobody waits for it any more: what has not been done by then is not done.
-        if (isOver || !isUnknownScript(cause)) throw cause
-        return send(store, 'EVAL', [script, ...rest], keys[0])
-      }),
+      send(store, 'EVALSHA', [digestOf(script), ...rest], keys[0])
+        .catch((cause: unknown) => {
+          // Past its time nobody waits for it any more: what has not been done by then is not done.
+          if (isOver || !isUnknownScript(cause)) throw cause
+          return send(store, 'EVAL', [script, ...rest], keys[0])
+        })
+        .then(read),
     )
   } finally {
     isOver = true

@@ -33,8 +33,8 @@ local function monthAround(seconds)
   return firstOf(yoe + era * 400, mp), firstOf(yoe + era * 400, mp + 1)
 end
 
-local function periodAround(period)
-  local seconds = floor(now / 1000000)
+local function periodAround(period, at)
+  local seconds = floor(at / 1000000)
   local from, to
   if period == 'month' then from, to = monthAround(seconds)
   else
@@ -121,10 +121,12 @@ for i = 1, #KEYS do
     life = max(0, used + charged * interval)
     if life > 0 then value = pack('>dd', now, life) end
   else
-    local from, to = periodAround(window)
+    local from, to = periodAround(window, now)
     local total = 0
     if kept ~= '' then
       local began, had = unpack('>dd', kept)
+      -- A clock that went back over the period's end goes on in the later one: what was used there is used.
+      if began == to then from, to = periodAround(window, to) end
       if began == from then total = had end
     end
     left = max(0, limit - total)

@@ -6,7 +6,7 @@ import {
   type RateLimitState,
   type SharedStore,
 } from '../../core/ports.js'
-import { command, evaluate } from './command.js'
+import { command, evaluate, integerIn, unreadable } from './command.js'
 import { isCluster, slotOf } from './cluster.js'
 import { LIMIT_SCRIPT } from './limit-script.js'
 
@@ -68,8 +68,9 @@ export class RedisLimiter implements RateLimitPort {
     const [first, ...others] = group.map(({ key }) => key)
     if (first === undefined) return { allowed: true, states: [] }
     const args = group.flatMap(({ check }) => argumentsOf(check))
-    const numbers = await evaluate(this.#store, LIMIT_SCRIPT, [first, ...others], [step, ...args])
-    const states = statesIn(numbers, group.length)
+    const states = await evaluate(this.#store, LIMIT_SCRIPT, [first, ...others], [step, ...args], (reply) =>
+      statesIn(reply, group.length),
+    )
     return {
       allowed: hasRoom(
         group.map(({ check }) => check),
@@ -112,19 +113,21 @@ function argumentsOf({ rule, cost, isTrial }: RateLimitCheck): string[] {
 }
 
 /** A server that answers something else has not counted. */
-function statesIn(numbers: unknown, count: number): readonly RateLimitState[] {
-  if (!Array.isArray(numbers) || numbers.length !== count * 4 || !numbers.every(Number.isFinite))
-    throw new Error('the limit script answered something else')
+function statesIn(reply: unknown, count: number): readonly RateLimitState[] {
+  if (!Array.isArray(reply) || reply.length !== count * 4) throw unreadable()
+  const numbers = reply.map(integerIn)
   return Array.from({ length: count }, (_, index) => {
-    const [allowed, remaining, resetMs, retryMs] = numbers.slice(index * 4, index * 4 + 4) as number[]
+    const [allowed, remaining, resetMs, retryMs] = numbers.slice(index * 4, index * 4 + 4) as Four
     return {
       allowed: allowed === 1,
-      remaining: Math.max(0, remaining ?? 0),
-      resetMs: resetMs ?? 0,
-      retryMs: retryMs === -1 ? Infinity : (retryMs ?? 0),
+      remaining: Math.max(0, remaining),
+      resetMs,
+      retryMs: retryMs === -1 ? Infinity : retryMs,
     }
   })
 }
+
+type Four = [number, number, number, number]
 
 /** What a node that had room has charged. */
 function chargedOf(group: readonly Numbered[], answer: RateLimitAnswer | undefined): readonly Numbered[] {

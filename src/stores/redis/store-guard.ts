@@ -3,6 +3,7 @@ import { publishEvent } from '../../core/events.js'
 import type { Health } from '../../core/lifecycle.js'
 import { integer } from '../../core/options.js'
 import { SecurityProblem } from '../../core/problem.js'
+import { retryAfter } from '../../core/retry-after.js'
 import { neutralise } from '../../core/text.js'
 import { CircuitBreaker, type BreakerState } from './circuit-breaker.js'
 
@@ -36,7 +37,7 @@ export function storeGuard(store: string, name: string, settings: StoreGuardSett
   })
 
   async function run<T>(operation: () => Promise<T>): Promise<T> {
-    if (!breaker.tryAcquire()) throw unavailable('circuit open')
+    if (!breaker.tryAcquire()) throw unavailable('circuit open', { after: lastProblem })
     const countedBefore = counted
     try {
       const result = await withTimeout(operation, timeoutMs)
@@ -45,7 +46,7 @@ export function storeGuard(store: string, name: string, settings: StoreGuardSett
     } catch (cause) {
       lastProblem = problemOf(cause)
       countFailure(countedBefore)
-      throw unavailable(lastProblem, cause)
+      throw unavailable(lastProblem, { cause })
     }
   }
 
@@ -60,10 +61,14 @@ export function storeGuard(store: string, name: string, settings: StoreGuardSett
     breaker.failed()
   }
 
-  function unavailable(problem: string, cause?: unknown): SecurityProblem {
+  /** `after`: what opened the circuit. */
+  function unavailable(
+    problem: string,
+    { after, cause }: { after?: string; cause?: unknown },
+  ): SecurityProblem {
     return new SecurityProblem('store_unavailable', {
-      headers: { 'retry-after': String(Math.max(1, Math.ceil(breakerCoolDownMs / 1000))) },
-      evidence: { store, problem },
+      headers: retryAfter(breakerCoolDownMs),
+      evidence: { store, problem, ...(after === undefined ? {} : { after }) },
       cause,
     })
   }
@@ -84,11 +89,24 @@ export function storeGuard(store: string, name: string, settings: StoreGuardSett
 }
 
 const TIMED_OUT = 'BULWARK_TIMEOUT'
+/** Code of an error that says that a reply made no sense. */
+export const UNREADABLE = 'BULWARK_UNREADABLE'
+
+// A server that answers with one of these is well: it was set up or asked wrongly.
+const MISTAKES = ['CROSSSLOT', 'MOVED', 'ASK', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE'].map(
+  (word) => `failed: ${word}`,
+)
+
+/** Whether a store could not be asked because it was set up wrongly: that never passes by itself, as an outage does. */
+export function isMistakeOfSetUp({ evidence }: SecurityProblem): boolean {
+  return [evidence?.['problem'], evidence?.['after']].some((problem) => MISTAKES.includes(String(problem)))
+}
 
 /** What may be said of a failure: a code (`ECONNREFUSED`), or the word Redis begins its errors with (`READONLY`). */
 function problemOf(cause: unknown): string {
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
   if (code === TIMED_OUT) return 'too slow'
+  if (code === UNREADABLE) return 'answered something else'
   if (typeof code === 'string') return `failed: ${neutralise(code, 64)}`
   const word = typeof message === 'string' ? /^[A-Z]{2,20}(?= )/.exec(message)?.[0] : undefined
   return word === undefined ? 'failed' : `failed: ${word}`

@@ -1,6 +1,8 @@
 import { monotonicMs } from '../../core/clock.js'
+import type { Health } from '../../core/lifecycle.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import type { RateLimitCheck, RateLimitPort, Store } from '../../core/ports.js'
+import { processValue } from '../../core/process-registry.js'
 import { chain, isThenable } from '../../core/thenable.js'
 import { leaseCounters } from '../rate-limit/counters.js'
 import { GuardedCounters, type Counted } from '../rate-limit/outage.js'
@@ -9,14 +11,11 @@ import { MemoryBlocks } from './memory-blocks.js'
 import type { Penalty, PenaltyOptions } from './options.js'
 import { RedisBlocks } from './redis-blocks.js'
 
-/** A refusal, or a reservation that is settled once the attempt has shown how it ended. */
+/** A refusal, or a reservation: it stays charged unless it succeeded, and counts for nobody's block unless it failed. */
 export type Attempt =
   | { readonly outcome: 'blocked'; readonly retryMs: number }
   | { readonly outcome: 'exhausted'; readonly retryMs: number; readonly names: readonly string[] }
   | { readonly outcome: 'reserved'; succeeded(): void; failed(): void }
-
-// What is blocked goes with what is counted: one for each place where counts are kept.
-const memories = new WeakMap<RateLimitPort, MemoryBlocks>()
 
 /** The counts and the blocks of one `penalise`, in its store or, while that is down and `local` says so, here. */
 export class Attempts {
@@ -24,20 +23,27 @@ export class Attempts {
   readonly #lease: ReturnType<typeof leaseCounters>
   readonly #counters: GuardedCounters
   readonly #blocks: Blocks
-  readonly #localBlocks: Blocks
+  readonly #localBlocks: MemoryBlocks
   readonly #isLocalAllowed: boolean
+  readonly #instances: number
+  readonly #store: Store | undefined
+  readonly #releases: readonly ((() => void) | undefined)[]
 
   constructor({ penalties, settings }: PenaltyOptions, store: Store | undefined) {
     this.#penalties = penalties
-    this.#lease = leaseCounters(penalties, store)
+    this.#store = store
+    this.#instances = settings.instances
+    this.#lease = leaseCounters('penalise', penalties, store)
     this.#counters = new GuardedCounters(this.#lease, settings)
     this.#blocks = store?.kind === 'redis' ? new RedisBlocks(store) : memoryOf(this.#lease.port)
     this.#localBlocks = memoryOf(this.#lease.local)
     this.#isLocalAllowed = settings.onOutage === 'local'
+    const names = penalties.map(({ name }) => name)
+    this.#releases = [this.#blocks, this.#localBlocks].map((blocks) => blocks.hold?.(names))
   }
 
-  get byShare(): number {
-    return this.#counters.tally.byShare
+  healthBy(name: string): Health {
+    return this.#counters.healthBy(this.#store, name)
   }
 
   /** Reserves an attempt under all limits, in one step: all of them or none. */
@@ -50,6 +56,7 @@ export class Attempts {
 
   release(): void {
     this.#lease.release()
+    for (const release of this.#releases) release?.()
   }
 
   #take(checks: readonly RateLimitCheck[], culprits: readonly Culprit[]): Attempt | Promise<Attempt> {
@@ -67,27 +74,20 @@ export class Attempts {
     chargedMs: number,
   ): Attempt {
     if (!allowed) {
-      const full = checks.filter((_, index) => states[index]?.allowed === false)
+      const full = this.#penalties.filter((_, index) => states[index]?.allowed === false)
       const retryMs = Math.max(...states.map((state) => state.retryMs))
-      return { outcome: 'exhausted', retryMs, names: full.map(({ name }) => name) }
+      return { outcome: 'exhausted', retryMs, names: full.map(({ asked }) => asked.name) }
     }
-    const isHere = by === 'share'
-    const counts = isHere ? this.#lease.local : this.#lease.port
-    const blocks = isHere ? this.#localBlocks : this.#blocks
-    let isSettled = false
-    const settle = (how: () => void | Promise<void>) => (): void => {
-      if (isSettled) return
-      isSettled = true
-      forgiven(how)
+    if (by === 'store')
+      return reservation({ counts: this.#lease.port, blocks: this.#blocks }, checks, culprits, chargedMs)
+    // The store may have said who is blocked there, and have gone since.
+    const retryMs = this.#localBlocks.remainingMs(culprits)
+    if (retryMs > 0) {
+      this.#lease.local.refund(checks)
+      return { outcome: 'blocked', retryMs }
     }
-    return {
-      outcome: 'reserved',
-      succeeded: settle(() => {
-        const held = stillCharged(checks, chargedMs)
-        return held.length === 0 ? undefined : counts.refund(held)
-      }),
-      failed: settle(() => (culprits.length === 0 ? undefined : blocks.noteFailure(culprits))),
-    }
+    const here = { counts: this.#lease.local, blocks: this.#localBlocks }
+    return reservation(here, checks, this.#sharesOf(culprits), chargedMs)
   }
 
   #remainingMs(culprits: readonly Culprit[]): number | Promise<number> {
@@ -108,6 +108,42 @@ export class Attempts {
       return [{ name, key, limit: asked.limit, windowMs: (asked.windowSeconds ?? 0) * 1000, block }]
     })
   }
+
+  /** What is counted here is refused at the share: who fails as often has failed as often as here is possible. */
+  #sharesOf(culprits: readonly Culprit[]): readonly Culprit[] {
+    return culprits.map((culprit) => ({
+      ...culprit,
+      limit: Math.max(1, Math.floor(culprit.limit / this.#instances)),
+    }))
+  }
+}
+
+/** Where an attempt was counted, and where it leads to a block. */
+interface Place {
+  readonly counts: RateLimitPort
+  readonly blocks: Blocks
+}
+
+function reservation(
+  { counts, blocks }: Place,
+  checks: readonly RateLimitCheck[],
+  culprits: readonly Culprit[],
+  chargedMs: number,
+): Attempt {
+  let isSettled = false
+  const settle = (how: () => void | Promise<void>) => (): void => {
+    if (isSettled) return
+    isSettled = true
+    forgiven(how)
+  }
+  return {
+    outcome: 'reserved',
+    succeeded: settle(() => {
+      const held = stillCharged(checks, chargedMs)
+      return held.length === 0 ? undefined : counts.refund(held)
+    }),
+    failed: settle(() => (culprits.length === 0 ? undefined : blocks.noteFailure(culprits))),
+  }
 }
 
 /** A charge whose window has passed is gone by itself: given back as well, it would pay for a later failure. */
@@ -126,7 +162,9 @@ function forgiven(how: () => void | Promise<void>): void {
   }
 }
 
+/** What is blocked goes with what is counted: one for each place where counts are kept, for every copy of this library. */
 function memoryOf(port: RateLimitPort): MemoryBlocks {
+  const memories = processValue('penalties', 'memories', () => new WeakMap<RateLimitPort, MemoryBlocks>())
   const blocks = memories.get(port) ?? new MemoryBlocks()
   memories.set(port, blocks)
   return blocks

@@ -18,6 +18,8 @@ export interface Culprit {
 
 /** Who is blocked, and for how long. Both answer at once where they can. */
 export interface Blocks {
+  /** Where nothing is kept of a name that nobody holds: holds these until what it answers is called. */
+  hold?(names: readonly string[]): () => void
   /** The longest time that any of these stays blocked, in **milliseconds**; 0 where none is. */
   remainingMs(culprits: readonly Culprit[]): number | Promise<number>
   /** Notes a failure of each, and blocks those that have failed as often as they may. */

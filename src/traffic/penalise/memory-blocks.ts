@@ -3,6 +3,7 @@ import { publishEvent } from '../../core/events.js'
 import { blockMs, type Blocks, type Culprit } from './blocks.js'
 
 interface Sheet {
+  readonly name: string
   failures: number
   windowEndsMs: number
   /** How many blocks there were. */
@@ -18,12 +19,15 @@ const MAX_SHEETS = 100_000
 const LOOKED_AT = 4
 
 /**
- * Blocks in the memory of this process, without a timer. When it is full of sheets that still mean something, nobody's
- * is forgotten: new callers are not blocked then, and the limit alone holds for them.
+ * Blocks in the memory of this process, without a timer, for as long as somebody holds their name. When it is full of
+ * sheets that still mean something, nobody's is forgotten: new callers are not blocked then, and the limit alone holds for
+ * them.
  */
 export class MemoryBlocks implements Blocks {
   readonly #maxSheets: number
   readonly #sheets = new Map<string, Sheet>()
+  /** How many hold a name. */
+  readonly #holders = new Map<string, number>()
   #isFull = false
 
   constructor(maxSheets = MAX_SHEETS) {
@@ -32,6 +36,16 @@ export class MemoryBlocks implements Blocks {
 
   get size(): number {
     return this.#sheets.size
+  }
+
+  hold(names: readonly string[]): () => void {
+    for (const name of names) this.#holders.set(name, (this.#holders.get(name) ?? 0) + 1)
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      for (const name of names) this.#letGo(name)
+    }
   }
 
   remainingMs(culprits: readonly Culprit[]): number {
@@ -43,12 +57,25 @@ export class MemoryBlocks implements Blocks {
   noteFailure(culprits: readonly Culprit[]): void {
     const now = monotonicMs()
     for (const culprit of culprits) {
-      const sheet = this.#sheetOf(idOf(culprit), now)
+      // What ends after the last of its name was closed must not meet the next one of that name.
+      if (!this.#holders.has(culprit.name)) continue
+      const sheet = this.#sheetOf(culprit, now)
       if (sheet !== undefined) note(sheet, culprit, now)
     }
   }
 
-  #sheetOf(id: string, now: number): Sheet | undefined {
+  #letGo(name: string): void {
+    const others = (this.#holders.get(name) ?? 1) - 1
+    if (others > 0) {
+      this.#holders.set(name, others)
+      return
+    }
+    this.#holders.delete(name)
+    for (const [id, sheet] of this.#sheets) if (sheet.name === name) this.#sheets.delete(id)
+  }
+
+  #sheetOf(culprit: Culprit, now: number): Sheet | undefined {
+    const id = idOf(culprit)
     const known = this.#sheets.get(id)
     if (known !== undefined && known.forgetAtMs > now) return known
     this.#tidy(now)
@@ -58,7 +85,8 @@ export class MemoryBlocks implements Blocks {
       return undefined
     }
     this.#isFull = false
-    const sheet = { failures: 0, windowEndsMs: 0, level: 0, blockedUntilMs: 0, forgetAtMs: 0 }
+    const { name } = culprit
+    const sheet = { name, failures: 0, windowEndsMs: 0, level: 0, blockedUntilMs: 0, forgetAtMs: 0 }
     this.#sheets.set(id, sheet)
     return sheet
   }

@@ -61,12 +61,16 @@ export interface PenaltyPolicy {
 
 /** What holds for all limits of one `penalise`. */
 export interface PenaltySettings {
-  /** Whether an answer means that the attempt failed. @default whether its status is 400 or more */
+  /**
+   * Whether an answer means that the attempt failed; else it succeeded.
+   * @default 400 to 499 failed, below 400 succeeded; of 500 and more nothing is known: charged, but no failure for `block`
+   */
   readonly isFailure?: (res: ServerResponse, req: IncomingMessage) => boolean
   /** Where counts and blocks are kept: `redisStore(client)` or `memoryStore()`. @default the memory of this process */
   readonly store?: Store
   /**
-   * While the store is slow or down: `deny` refuses every attempt with 503; `local` counts here, each instance its share.
+   * While the store is slow or down: `deny` refuses every attempt with 503; `local` counts and blocks here, each
+   * instance by its share of the limit.
    * @default 'deny'
    */
   readonly onOutage?: 'deny' | 'local'
@@ -154,13 +158,17 @@ export function penaltiesOf(options: PenaliseOptions | PenalisePolicies): Penalt
   return { penalties, settings }
 }
 
-/** Its counts are kept under a name of its own: a `rateLimit` of the same name counts apart. */
+/**
+ * Its counts and blocks are kept under a name of its own, joined by what no name may hold: a `rateLimit` of any name
+ * counts apart, and so does a limit of another group.
+ */
 function penaltyOf(policy: Policy, given: PenaltyPolicy, group: string | undefined): Penalty {
   const block = blockOf(given)
   return {
     ...policy,
-    name: ['penalise', ...(group === undefined ? [] : [group]), given.name].join(':'),
+    name: ['penalise', ...(group === undefined ? [] : [group]), given.name].join('|'),
     signature: `penalise ${policy.signature}, block ${JSON.stringify(block ?? 'none')}`,
+    facts: { ...policy.facts, by: shownBy(given.by) },
     block,
   }
 }
@@ -190,5 +198,14 @@ function readable(by: PenaltyBy, addressPrefix: AddressPrefix): LimitBy {
   const readers = list.map((each) => keyReader(each, addressPrefix))
   // As a list, so that no two callers run together. It is a key function's answer: its digest is kept.
   return (req: IncomingMessage, context: RequestContext) =>
-    chain(together(readers.map((read) => read(req, context))), (texts) => JSON.stringify(texts))
+    chain(
+      together(readers, (read) => read(req, context)),
+      (texts) => JSON.stringify(texts),
+    )
+}
+
+/** Each of a list by itself: which facts a limit needs must be seen, also beside a function. */
+function shownBy(by: PenaltyBy): unknown {
+  if (typeof by === 'function') return 'function'
+  return typeof by === 'string' ? by : by.map((each) => (typeof each === 'function' ? 'function' : each))
 }

@@ -1,5 +1,5 @@
 import type { SharedStore } from '../../core/ports.js'
-import { command, evaluate } from '../../stores/redis/command.js'
+import { evaluate, integerCommand } from '../../stores/redis/command.js'
 import type { Blocks, Culprit } from './blocks.js'
 
 /** Keys: failures, blocks so far, the block. One step, so that no two instances count one failure to two blocks. */
@@ -28,9 +28,9 @@ export class RedisBlocks implements Blocks {
   async remainingMs(culprits: readonly Culprit[]): Promise<number> {
     // All are on their way at once; in a Cluster they may live on several nodes.
     const times = await Promise.all(
-      culprits.map((culprit) => command(this.#store, 'PTTL', this.#key(culprit, 'block'))),
+      culprits.map((culprit) => integerCommand(this.#store, 'PTTL', this.#key(culprit, 'block'))),
     )
-    return Math.max(0, ...times.map(remaining))
+    return Math.max(0, ...times)
   }
 
   async noteFailure(culprits: readonly Culprit[]): Promise<void> {
@@ -50,11 +50,4 @@ export class RedisBlocks implements Blocks {
   #key({ name, key }: Culprit, what: 'failures' | 'level' | 'block'): string {
     return `${this.#store.prefix}:penalty:${name}:${what}:{${key}}`
   }
-}
-
-/** What a server answers that is no number says nothing of a block. */
-function remaining(answer: unknown): number {
-  if (typeof answer !== 'number' || !Number.isFinite(answer))
-    throw new Error('PTTL was answered by something else')
-  return answer
 }

@@ -28,13 +28,17 @@ const byStore = new WeakMap<LimitStore, Counters>()
  *
  * Throws a `TypeError` where a limiter of that name says something else: one of the two would count wrongly.
  */
-export function leaseCounters(policies: readonly Policy[], store: LimitStore | undefined): CounterLease {
+export function leaseCounters(
+  me: string,
+  policies: readonly Policy[],
+  store: LimitStore | undefined,
+): CounterLease {
   const counters = store === undefined ? ownCounters() : countersOf(store)
   for (const { name, signature } of policies) {
     const held = counters.names.get(name)
     if (held !== undefined && held.signature !== signature)
       throw new TypeError(
-        `rateLimit: name must be unique among limiters with different options, got "${name}" with ` +
+        `${me}: name must be unique among limiters with different options, got "${name}" with ` +
           `${signature} beside ${held.signature}`,
       )
   }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { wallClockMs } from '../../core/clock.js'
 import type { LimitRule, RateLimitState } from '../../core/ports.js'
+import { retryAfter as field } from '../../core/retry-after.js'
 
 /**
  * `draft-10`: `RateLimit` and `RateLimit-Policy` as lists (draft-ietf-httpapi-ratelimit-headers-10). `draft-7`: the same
@@ -69,15 +70,8 @@ function tightest(told: readonly Told[]): Told {
   return told.reduce((least, each) => (each.state.remaining < least.state.remaining ? each : least))
 }
 
-/**
- * `Retry-After` in whole seconds (RFC 9110 section 10.2.3): never before there is room, and up to a tenth later, at
- * most a minute, so that callers refused together do not come back together. None where there will never be room.
- */
 export function retryAfter(retryMs: number): string | undefined {
-  if (!Number.isFinite(retryMs)) return undefined
-  const seconds = Math.max(1, toSeconds(retryMs))
-  const spread = Math.min(60, Math.ceil(seconds / 10))
-  return String(seconds + Math.floor(Math.random() * (spread + 1)))
+  return field(retryMs)['retry-after']
 }
 
 const PERIOD_SECONDS = { minute: 60, hour: 3600, day: 86_400, month: 2_678_400 }

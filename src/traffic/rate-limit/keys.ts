@@ -4,7 +4,7 @@ import { clientKey } from '../../core/client.js'
 import { requirePrincipal, type RequestContext } from '../../core/context.js'
 import { ownClaim } from '../../core/principal.js'
 import { SecurityProblem } from '../../core/problem.js'
-import { routeTemplate } from '../../core/route.js'
+import { UNMATCHED, routeTemplate } from '../../core/route.js'
 import { isThenable } from '../../core/thenable.js'
 
 /** Answers whom a request is charged to. An empty answer refuses the request: it is never one bucket for everybody. */
@@ -68,9 +68,17 @@ const READERS: Readonly<Record<LimitFact, FactReader>> = {
       present(typeof tenant === 'string' ? tenant : undefined, 'the caller has no claim "tenant"'),
     ])
   },
-  // Everything that no route serves is one place: a template, never a path that a caller makes up.
   // Express serves HEAD by the route of GET, and the handler does the same work for it.
-  route: (req, { method }) => `${method === 'HEAD' ? 'GET' : method} ${routeTemplate(req)}`,
+  route: (req, { method }) => `${method === 'HEAD' ? 'GET' : method} ${servedRoute(req)}`,
+}
+
+/** Before a route is chosen every request would be one place, and share one bucket. */
+function servedRoute(req: IncomingMessage): string {
+  const template = routeTemplate(req)
+  if (template !== UNMATCHED) return template
+  throw new SecurityProblem('guard_order', {
+    evidence: { problem: "by: 'route' stands outside a route: put the limit into app.get(path, limit, ...)" },
+  })
 }
 
 /** A function may answer with a secret: only its digest is kept. */

@@ -75,6 +75,8 @@ export interface RateLimitOptions extends LimitPolicy, LimitSettings {}
 
 /** Several limits, asked in one step: a request that one of them refuses is charged to none. */
 export interface RateLimitPolicies extends LimitSettings {
+  /** The rule's id in audit and metrics. @default the names of the policies, with spaces between */
+  readonly name?: string
   /** 1 to 16 limits of different names. */
   readonly policies: readonly LimitPolicy[]
 }
@@ -93,6 +95,7 @@ export interface Policy {
 }
 
 export interface Settings {
+  readonly name: string
   readonly policies: readonly Policy[]
   readonly store: LimitStore | undefined
   readonly onOutage: 'local' | 'deny' | 'allow'
@@ -102,6 +105,7 @@ export interface Settings {
 
 const ME = 'rateLimit'
 const POINTS = integer(1, 1_000_000_000)
+const MAX_JOINED_LENGTH = 200
 const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month']
 const FORMATS: readonly FieldFormat[] = ['draft-10', 'draft-7', 'legacy', 'none']
 
@@ -149,11 +153,17 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** Checks the options of either form and gives every one its value. */
 export function settingsOf(options: RateLimitOptions | RateLimitPolicies): Settings {
-  const rules = { policy: POLICY_RULES, settings: SETTINGS_RULES, aliases: ALIASES }
+  const rules = {
+    policy: POLICY_RULES,
+    settings: SETTINGS_RULES,
+    beside: { name: ruleName },
+    aliases: ALIASES,
+  }
   const { list } = policyList<LimitPolicy>(ME, options, rules)
   const { store, onOutage = 'local', instances = 1, fields = 'draft-10', addressPrefix = 64 } = options
   const isWindowed = store !== undefined && isAdapted(store)
   return {
+    name: options.name ?? list.map((policy) => policy.name).join(' ').slice(0, MAX_JOINED_LENGTH),
     policies: list.map((each) => policyOf(each, addressPrefix, isWindowed)),
     store,
     onOutage,

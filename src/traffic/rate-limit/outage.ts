@@ -1,13 +1,16 @@
 import type {
   LimitRule,
+  LimitStore,
   RateLimitAnswer,
   RateLimitCheck,
   RateLimitPort,
   RateLimitState,
 } from '../../core/ports.js'
+import type { Health } from '../../core/lifecycle.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import { isThenable } from '../../core/thenable.js'
 import type { MemoryLimiter } from '../../stores/memory/limiter.js'
+import { isMistakeOfSetUp } from '../../stores/redis/store-guard.js'
 import type { CounterLease } from './counters.js'
 import type { Settings } from './options.js'
 
@@ -41,6 +44,20 @@ export class GuardedCounters {
     this.#instances = instances
   }
 
+  /** Where this goes on without the store, it is not down with it: no probe is to take the instance away. */
+  healthBy(store: LimitStore | undefined, name: string): Health {
+    const health: Health = { ...(store?.health() ?? { status: 'ok' }), name }
+    const goesOn = health.status === 'down' && this.#onOutage !== 'deny'
+    const status = goesOn ? 'degraded' : health.status
+    if (this.#byShare + this.#uncounted === 0) return { ...health, status }
+    const without = `without the store: ${this.#byShare} by share, ${this.#uncounted} uncounted`
+    return {
+      ...health,
+      status,
+      detail: health.detail === undefined ? without : `${health.detail}; ${without}`,
+    }
+  }
+
   get tally(): OutageTally {
     return { byShare: this.#byShare, uncounted: this.#uncounted }
   }
@@ -62,7 +79,7 @@ export class GuardedCounters {
     if (this.#onOutage === 'deny' || !isSecurityProblem(cause) || cause.reason !== 'store_unavailable')
       throw cause
     if (this.#onOutage === 'allow') {
-      if (isMistake(cause.evidence?.['problem'])) throw cause
+      if (isMistakeOfSetUp(cause)) throw cause
       this.#uncounted += 1
       return { allowed: true, states: [], by: 'nobody' }
     }
@@ -87,13 +104,4 @@ function hopeful(state: RateLimitState, check: RateLimitCheck | undefined): Rate
   const { rule, cost } = check
   const most = rule.algorithm === 'gcra' ? rule.burst : rule.limit
   return cost > most ? state : { ...state, retryMs: state.resetMs }
-}
-
-// A server that answers with one of these is well: it was set up or asked wrongly, and would let everybody pass for ever.
-const MISTAKES = ['CROSSSLOT', 'MOVED', 'ASK', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE'].map(
-  (word) => `failed: ${word}`,
-)
-
-function isMistake(problem: unknown): boolean {
-  return MISTAKES.includes(String(problem))
 }
