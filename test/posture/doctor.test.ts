@@ -50,6 +50,9 @@ const handler = (_req: unknown, res: { end: () => void }) => {
   res.end()
 }
 
+/** A server that listens where nobody has an address. */
+const onSocket = () => Object.assign(createServer(), { address: () => '/run/service.sock' })
+
 /** An application that nothing can be said against, but for what a test does to it. */
 function sound(
   mount: (app: Express) => void = routes,
@@ -237,6 +240,40 @@ describe('each diagnosis', () => {
       'in PM2',
       () => limited({ store: memoryStore() }),
       { environment: { NODE_APP_INSTANCE: '3' } },
+    ],
+    [
+      'limit-by-route-outside-routes',
+      'one of several limits',
+      () =>
+        sound((app) => {
+          const [name, limit, windowSeconds] = ['doctor-by-route', 5, 60]
+          const policies = [
+            { name, limit, windowSeconds, by: 'address' as const },
+            { name: `${name}-2`, limit, windowSeconds, by: ['address', 'route'] as const },
+          ]
+          app.use(rateLimit({ policies }))
+          routes(app)
+        }),
+    ],
+    [
+      'limit-by-address-on-socket',
+      'a limit',
+      () =>
+        sound((app) => {
+          app.use(rateLimit({ name: 'doctor-socket', limit: 5, windowSeconds: 60, by: 'address' }))
+          routes(app)
+        }),
+      { server: onSocket() },
+    ],
+    [
+      'limit-by-address-on-socket',
+      'a login',
+      () =>
+        sound((app) => {
+          const login = { name: 'doctor-socket', limit: 5, windowSeconds: 60, by: 'address' } as const
+          app.post('/login', publicRoute('login'), penalise(login), handler)
+        }),
+      { server: onSocket() },
     ],
     [
       'report-mode-left-on',
@@ -468,6 +505,18 @@ describe('certificates', () => {
       routes(app)
     })
     expect(findings(app)).toEqual([])
+  })
+})
+
+describe('limits', () => {
+  it('may count by address on a UNIX socket behind a gateway, and by route in a route', () => {
+    const app = sound((inner) => {
+      inner.set('trust proxy', 1)
+      inner.use(gateway(nginx({ provenBy: { unixSocket: true } })))
+      const byBoth = { name: 'doctor-both', limit: 5, windowSeconds: 60, by: ['address', 'route'] } as const
+      inner.get('/orders', authenticated(), rateLimit(byBoth), handler)
+    })
+    expect(codesOf(app, { server: onSocket() })).toEqual([])
   })
 })
 

@@ -119,6 +119,20 @@ export const SET_UP = entries({
     remedy: 'Share the counts: rateLimit({ ..., store: redisStore(client) }).',
     about: LIMITS,
   },
+  'limit-by-route-outside-routes': {
+    severity: 'error',
+    consequence:
+      'Before a route is chosen every request would be one place: each is refused with 500 (guard_order).',
+    remedy: 'Put it into the routes, app.get(path, limit, ...), or count by something else.',
+    about: LIMITS,
+  },
+  'limit-by-address-on-socket': {
+    severity: 'error',
+    consequence: 'Nobody has an address there: every request is refused with 500 (limiter_key_missing).',
+    remedy:
+      'Mount gateway() with a hop proven by { unixSocket: true }, which says whom a request is for; or count by something else.',
+    about: LIMITS,
+  },
   'report-mode-left-on': {
     severity: 'warning',
     consequence: 'The guard records what it would have refused, and refuses nobody.',

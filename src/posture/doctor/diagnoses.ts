@@ -10,6 +10,7 @@ import { uncalledFactories } from './factories.js'
 import { believedCertificates, missingCertificates } from './certificates.js'
 import { gatewayUnread, unprovenHops, weakHops } from './gateways.js'
 import { reportMode, strictTransport, upgrades } from './guards.js'
+import { addressLimits, routeLimits } from './limits.js'
 import { memoryStores } from './memories.js'
 import { guardsBehindRoutes, parsersBeforeAuthentication, routesBehindNotFound } from './order.js'
 import { secretLiterals, secretSettings } from './secrets.js'
@@ -20,7 +21,7 @@ export interface DiagnoseOptions {
   readonly root?: string
   /** File of the module that makes the application: it is searched for secrets. @default none is searched */
   readonly source?: string
-  /** The server that the application answers on: whether it ends TLS, and whether it takes upgrades. */
+  /** The server that the application answers on: whether it ends TLS, where it listens, whether it takes upgrades. */
   readonly server?: Server
   /** @default process.env */
   readonly environment?: Readonly<Record<string, string | undefined>>
@@ -43,6 +44,8 @@ const EXAMINATIONS: readonly ((examined: Examined) => readonly Finding[])[] = [
   parsersBeforeAuthentication,
   reportMode,
   memoryStores,
+  routeLimits,
+  addressLimits,
   strictTransport,
   upgrades,
   secretLiterals,
