@@ -22,7 +22,7 @@ import { chain, disarm } from '../core/thenable.js'
 import { leaseCounters } from './rate-limit/counters.js'
 import { LIMIT_FACTS, type AddressPrefix, type LimitBy } from './rate-limit/keys.js'
 import { settingsOf, type Policy } from './rate-limit/options.js'
-import { GuardedCounters, type Counted } from './rate-limit/outage.js'
+import { GuardedCounters, shareOf, type Counted } from './rate-limit/outage.js'
 import { windowSeconds as windowRule } from './shared-options.js'
 import { storeRule } from '../core/store-rules.js'
 import { WaitingRoom } from './slow-down/waiting-room.js'
@@ -109,12 +109,12 @@ export function slowDown(options: SlowDownOptions): Throttle {
     ...(store === undefined ? {} : { store }),
   })
   const [{ keyOf, ruleOf, ...policy }] = settings.policies as readonly [Policy]
-  // A name of its own, so that a rateLimit of the same name counts apart.
+  // A name of its own, which no rateLimit can have.
   const kept = {
     ...policy,
     keyOf,
     ruleOf,
-    name: `slowDown:${name}`,
+    name: `slowDown|${name}`,
     signature: `slowDown ${policy.signature}`,
   }
   const lease = leaseCounters('slowDown', [kept], store)
@@ -152,7 +152,7 @@ export function slowDown(options: SlowDownOptions): Throttle {
   function beyond({ by: countedBy, states }: Counted): number {
     if (countedBy === 'nobody') return 0
     const parts = countedBy === 'share' ? instances : 1
-    const used = Math.max(1, Math.floor(ENDLESS / parts)) - (states[0]?.remaining ?? 0)
+    const used = shareOf(ENDLESS, parts) - (states[0]?.remaining ?? 0)
     return Math.max(0, used - Math.floor(after / parts))
   }
 

@@ -168,7 +168,7 @@ describe('keys that several readers answer', () => {
     const rejections: unknown[] = []
     const note = (cause: unknown): void => void rejections.push(cause)
     process.on('unhandledRejection', note)
-    const url = await serving([penalise(options as PenaliseOptions)])
+    const url = await serving([penalise(options)])
     expect(await ask(url, 204)).toBe(500)
     await new Promise((resolve) => setTimeout(resolve, 20))
     process.off('unhandledRejection', note)

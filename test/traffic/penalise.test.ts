@@ -459,6 +459,16 @@ describe('blocks in memory', () => {
     expect(lengths).toEqual([1000, 2000, 3000, 3000, 1000])
   })
 
+  it('begin anew after as long without one, also where some failures go on', () => {
+    const of = blocks()
+    of.noteFailure([culprit('a'), culprit('a')])
+    now += 3900
+    of.noteFailure([culprit('a')])
+    now += 200
+    of.noteFailure([culprit('a')])
+    expect(of.remainingMs([culprit('a')])).toBe(1000)
+  })
+
   it('count failures of a window, each caller’s own', () => {
     const of = blocks()
     of.noteFailure([culprit('a')])

@@ -95,8 +95,32 @@ describe('the login', () => {
     expect(answers.sort()).toEqual([401, 401, 401, 401, 401, 429, 429])
   })
 
-  it('refuses what is no login before it counts anything', async () => {
-    expect((await post('/login', { account: 7 })).status).toBe(400)
+  it.each([7, '', ' ', '\u3000\t'])(
+    'refuses %j, which is no account, before it counts anything',
+    async (account) => {
+      expect((await post('/login', { account, password: 'wrong' })).status).toBe(400)
+    },
+  )
+})
+
+describe('the login, while nobody can look accounts up', () => {
+  const logger = keepingLogger()
+  afterAll(() => server.close())
+
+  it('holds who tries again to the limit, and blocks nobody', async () => {
+    const down = (): Promise<never> => Promise.reject(new Error('the accounts are down'))
+    await served((app) => {
+      app.use(
+        auditLog({ logger }),
+        loginRouter(down, () => undefined, memoryStore()),
+      )
+    })
+    const answers: number[] = []
+    for (let i = 0; i < 7; i += 1)
+      answers.push((await post('/login', { account: 'ada', password: 'right' })).status)
+    expect(answers).toEqual([500, 500, 500, 500, 500, 429, 429])
+    expect(logger.reasons()).toContain('limit_exceeded')
+    expect(logger.reasons()).not.toContain('caller_blocked')
   })
 })
 

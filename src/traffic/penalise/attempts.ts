@@ -5,7 +5,7 @@ import type { RateLimitCheck, RateLimitPort, Store } from '../../core/ports.js'
 import { processValue } from '../../core/process-registry.js'
 import { chain, isThenable } from '../../core/thenable.js'
 import { leaseCounters } from '../rate-limit/counters.js'
-import { GuardedCounters, type Counted } from '../rate-limit/outage.js'
+import { GuardedCounters, shareOf, type Counted } from '../rate-limit/outage.js'
 import type { Blocks, Culprit } from './blocks.js'
 import { MemoryBlocks } from './memory-blocks.js'
 import type { Penalty, PenaltyOptions } from './options.js'
@@ -113,7 +113,7 @@ export class Attempts {
   #sharesOf(culprits: readonly Culprit[]): readonly Culprit[] {
     return culprits.map((culprit) => ({
       ...culprit,
-      limit: Math.max(1, Math.floor(culprit.limit / this.#instances)),
+      limit: shareOf(culprit.limit, this.#instances),
     }))
   }
 }

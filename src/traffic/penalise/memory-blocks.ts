@@ -9,8 +9,8 @@ interface Sheet {
   /** How many blocks there were. */
   level: number
   blockedUntilMs: number
-  /** From when on nothing of this means anything. */
-  forgetAtMs: number
+  /** When they are forgotten. */
+  levelEndsMs: number
 }
 
 /** Most callers whose failures are kept. */
@@ -57,7 +57,7 @@ export class MemoryBlocks implements Blocks {
   noteFailure(culprits: readonly Culprit[]): void {
     const now = monotonicMs()
     for (const culprit of culprits) {
-      // What ends after the last of its name was closed must not meet the next one of that name.
+      // What ends after the last of its name was closed is not kept for the next one.
       if (!this.#holders.has(culprit.name)) continue
       const sheet = this.#sheetOf(culprit, now)
       if (sheet !== undefined) note(sheet, culprit, now)
@@ -77,7 +77,7 @@ export class MemoryBlocks implements Blocks {
   #sheetOf(culprit: Culprit, now: number): Sheet | undefined {
     const id = idOf(culprit)
     const known = this.#sheets.get(id)
-    if (known !== undefined && known.forgetAtMs > now) return known
+    if (known !== undefined && hasMeaning(known, now)) return known
     this.#tidy(now)
     if (known === undefined && this.size >= this.#maxSheets) {
       if (!this.#isFull) publishEvent('error', 'limiter_overflow', { rule: 'penalise', keys: this.size })
@@ -86,7 +86,7 @@ export class MemoryBlocks implements Blocks {
     }
     this.#isFull = false
     const { name } = culprit
-    const sheet = { name, failures: 0, windowEndsMs: 0, level: 0, blockedUntilMs: 0, forgetAtMs: 0 }
+    const sheet = { name, failures: 0, windowEndsMs: 0, level: 0, blockedUntilMs: 0, levelEndsMs: 0 }
     this.#sheets.set(id, sheet)
     return sheet
   }
@@ -95,9 +95,13 @@ export class MemoryBlocks implements Blocks {
   #tidy(now: number): void {
     for (const [id, sheet] of [...firstOf(this.#sheets, LOOKED_AT)]) {
       this.#sheets.delete(id)
-      if (sheet.forgetAtMs > now) this.#sheets.set(id, sheet)
+      if (hasMeaning(sheet, now)) this.#sheets.set(id, sheet)
     }
   }
+}
+
+function hasMeaning({ windowEndsMs, levelEndsMs }: Sheet, now: number): boolean {
+  return windowEndsMs > now || levelEndsMs > now
 }
 
 function note(sheet: Sheet, { limit, windowMs, block }: Culprit, now: number): void {
@@ -106,13 +110,12 @@ function note(sheet: Sheet, { limit, windowMs, block }: Culprit, now: number): v
     sheet.windowEndsMs = now + windowMs
   }
   sheet.failures += 1
-  sheet.forgetAtMs = Math.max(sheet.forgetAtMs, sheet.windowEndsMs)
   if (sheet.failures < limit) return
   sheet.failures = 0
-  sheet.level += 1
+  sheet.level = sheet.levelEndsMs <= now ? 1 : sheet.level + 1
   sheet.blockedUntilMs = now + blockMs(block, sheet.level)
-  // Who behaves for as long as the longest block begins anew.
-  sheet.forgetAtMs = sheet.blockedUntilMs + block.maxMs
+  // Who had no block for as long as the longest begins anew.
+  sheet.levelEndsMs = sheet.blockedUntilMs + block.maxMs
 }
 
 function idOf({ name, key }: Culprit): string {

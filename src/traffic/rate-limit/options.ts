@@ -163,7 +163,12 @@ export function settingsOf(options: RateLimitOptions | RateLimitPolicies): Setti
   const { store, onOutage = 'local', instances = 1, fields = 'draft-10', addressPrefix = 64 } = options
   const isWindowed = store !== undefined && isAdapted(store)
   return {
-    name: options.name ?? list.map((policy) => policy.name).join(' ').slice(0, MAX_JOINED_LENGTH),
+    name:
+      options.name ??
+      list
+        .map((policy) => policy.name)
+        .join(' ')
+        .slice(0, MAX_JOINED_LENGTH),
     policies: list.map((each) => policyOf(each, addressPrefix, isWindowed)),
     store,
     onOutage,

@@ -19,12 +19,6 @@ export interface Counted extends RateLimitAnswer {
   readonly by: 'store' | 'share' | 'nobody'
 }
 
-/** How many requests were decided without the store since the process began. */
-export interface OutageTally {
-  readonly byShare: number
-  readonly uncounted: number
-}
-
 /**
  * A limiter's store, and what happens while it is slow or down. A take that timed out may have been charged: it is
  * never tried again, there or here twice.
@@ -58,10 +52,6 @@ export class GuardedCounters {
     }
   }
 
-  get tally(): OutageTally {
-    return { byShare: this.#byShare, uncounted: this.#uncounted }
-  }
-
   take(checks: readonly RateLimitCheck[]): Counted | Promise<Counted> {
     try {
       const answer = this.#port.take(checks)
@@ -89,13 +79,17 @@ export class GuardedCounters {
     return { allowed, states: states.map((state, index) => hopeful(state, checks[index])), by: 'share' }
   }
 
-  /** At least one point: an instance that may admit nobody would be down with the store. */
   #shareOf(rule: LimitRule): LimitRule {
-    const share = (points: number): number => Math.max(1, Math.floor(points / this.#instances))
+    const limit = shareOf(rule.limit, this.#instances)
     return rule.algorithm === 'gcra'
-      ? { ...rule, limit: share(rule.limit), burst: share(rule.burst) }
-      : { ...rule, limit: share(rule.limit) }
+      ? { ...rule, limit, burst: shareOf(rule.burst, this.#instances) }
+      : { ...rule, limit }
   }
+}
+
+/** What one of several instances may admit: at least one point, or it would be down with the store. */
+export function shareOf(points: number, instances: number): number {
+  return Math.max(1, Math.floor(points / instances))
 }
 
 /** What does not fit into a share for good may fit when the store is back. */

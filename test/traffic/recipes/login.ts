@@ -13,7 +13,8 @@ const credentials = {
   type: 'object',
   required: ['account', 'password'],
   properties: {
-    account: { type: 'string', minLength: 1, maxLength: 100 },
+    // Something is left of it when it is trimmed.
+    account: { type: 'string', pattern: '\\S', maxLength: 100 },
     password: { type: 'string', minLength: 1, maxLength: 200 },
   },
 } as const
