@@ -8,6 +8,7 @@ import {
   callback,
   checkOptions,
   enforceOrReport,
+  misuseSaid,
   oneOf,
   record,
   required,
@@ -172,7 +173,12 @@ export function runOutsideExpress(guard: Guard, req: IncomingMessage): Promise<v
 
 /** A refusal as it is; anything else that was thrown, Error or not, becomes a fault of ours. */
 function problemFrom(cause: unknown): SecurityProblem {
-  return isSecurityProblem(cause) ? cause : new SecurityProblem('guard_fault', { cause })
+  if (isSecurityProblem(cause)) return cause
+  const problem = misuseSaid(cause)
+  return new SecurityProblem('guard_fault', {
+    cause,
+    ...(problem === undefined ? {} : { evidence: { problem } }),
+  })
 }
 
 /** Only the words of the catalogue let a request pass: `{ reason: 'denied' }` is no pass. */

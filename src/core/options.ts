@@ -1,5 +1,6 @@
 import { IncomingMessage } from 'node:http'
 import { neutralise } from './text.js'
+import { isThenable } from './thenable.js'
 
 /** What one option must be. `undefined` is always "not given"; a rule made `required` refuses it. */
 export interface OptionRule {
@@ -73,9 +74,7 @@ export function checkOptions(
 ): void {
   if (!record.holds(options)) throw misuse(middleware, 'options', 'an object', options)
   if (options instanceof IncomingMessage)
-    throw new TypeError(
-      `${middleware}: got a request as its options: mount it called, app.use(${middleware}(...))`,
-    )
+    throw misused(`${middleware}: got a request as its options: mount it called, app.use(${middleware}(...))`)
   const given = options as Readonly<Record<string, unknown>>
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(rules, name))
@@ -91,10 +90,25 @@ export function checkOptions(
 
 /** The error for one impossible option, in the one style of this library. Strings are shown short, objects not at all. */
 export function misuse(middleware: string, option: string, says: string, value: unknown): TypeError {
-  return new TypeError(`${middleware}: ${option} must be ${says}, got ${shown(value)}`)
+  return misused(`${middleware}: ${option} must be ${says}, got ${shown(value)}`)
+}
+
+const misuses = new WeakSet<object>()
+
+/** An error whose words are this library's own, and may stand in a record. */
+function misused(message: string): TypeError {
+  const error = new TypeError(message)
+  misuses.add(error)
+  return error
+}
+
+/** What is wrong with a set-up, where that shows only when a request comes: a function of it answers nonsense. */
+export function misuseSaid(thrown: unknown): string | undefined {
+  return misuses.has(thrown as object) ? (thrown as Error).message : undefined
 }
 
 function shown(value: unknown): string {
+  if (isThenable(value)) return 'a promise'
   if (typeof value === 'string') return JSON.stringify(neutralise(withoutUserInfo(value), 60))
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return shownList(value)

@@ -6,7 +6,7 @@ import type { RateLimitCheck } from '../core/ports.js'
 import { SecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm } from '../core/thenable.js'
-import { Attempts, type Attempt } from './penalise/attempts.js'
+import { Attempts, type Attempt, type Refused } from './penalise/attempts.js'
 import { penaltiesOf, type PenaliseOptions, type PenalisePolicies, type Penalty } from './penalise/options.js'
 import { whenHandedOver } from './penalise/handed-over.js'
 import { together } from './penalise/together.js'
@@ -99,12 +99,15 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
     }
   }
 
-  function refusal(attempt: Exclude<Attempt, { outcome: 'reserved' }>): SecurityProblem {
+  function refusal(attempt: Refused): SecurityProblem {
     return new SecurityProblem(attempt.outcome === 'blocked' ? 'caller_blocked' : 'limit_exceeded', {
       headers: retryAfter(attempt.retryMs),
       // Not which limit: that would say who else is being tried.
       members: { 'violated-policies': [name] },
-      evidence: attempt.outcome === 'blocked' ? {} : { policies: attempt.names },
+      evidence: {
+        policies: attempt.names,
+        ...(attempt.keys.length === 0 ? {} : { keys: attempt.keys }),
+      },
     })
   }
 

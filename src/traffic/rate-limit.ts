@@ -69,24 +69,20 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
       return chain(askedOf(policies, req, context), (asked) =>
         chain(counters.take(asked), (answer) => {
           if (answer.allowed) counted.add(req)
-          return conclude(asked, answer, context, res)
+          return conclude(answer, context, res)
         }),
       )
     },
   })
 
-  function conclude(
-    asked: readonly RateLimitCheck[],
-    answer: Counted,
-    context: WritableContext,
-    res: ServerResponse,
-  ): Verdict {
-    const told = asked.map(({ name, rule }, index) => ({
+  function conclude(answer: Counted, context: WritableContext, res: ServerResponse): Verdict {
+    const { checks } = answer
+    const told = checks.map(({ name, rule }, index) => ({
       name,
       rule,
       state: answer.states[index] ?? UNTOLD,
     }))
-    const binding = hasTrials ? told.filter((_, index) => asked[index]?.isTrial === false) : told
+    const binding = hasTrials ? told.filter((_, index) => checks[index]?.isTrial === false) : told
     if (answer.by !== 'nobody') writeFields(res, formats, binding)
     const full = told.filter(({ state }) => !state.allowed)
     if (full.length === 0) return answer.allowed ? passed(answer) : exhausted(full, answer)
@@ -188,8 +184,13 @@ function report(context: WritableContext, rule: string, problem: SecurityProblem
 }
 
 function exhausted(full: readonly Told[], { by }: Counted): SecurityProblem {
+  const headers = retryAfter(Math.max(...full.map(({ state }) => state.retryMs)))
   return new SecurityProblem('limit_exceeded', {
-    headers: retryAfter(Math.max(...full.map(({ state }) => state.retryMs))),
+    headers,
+    // There is no later at which it would fit.
+    ...(Object.keys(headers).length === 0
+      ? { detail: 'This request costs more than its limit allows.' }
+      : {}),
     members: { 'violated-policies': full.map(({ name }) => name) },
     evidence: {
       policies: full.map(({ name }) => name),

@@ -175,6 +175,39 @@ describe('refusals that repeat themselves', () => {
     expect([refusals().length, ends()]).toEqual([1, 5])
   })
 
+  it('are told apart by the policies that refused, and name them', () => {
+    const full = (...policies: string[]): Guard =>
+      defineGuard({
+        kind: 'test',
+        layer: 'traffic',
+        name: 'rule',
+        check: () => new SecurityProblem('limit_exceeded', { evidence: { policies, limits: ['1'] } }),
+      })
+    const [minute, day] = [full('minute'), full('day', 'month')]
+    service(minute)
+    for (let i = 0; i < 3; i += 1) {
+      send(minute)
+      send(day)
+    }
+    jest.advanceTimersByTime(60_000)
+    const counted = log.kept.filter(({ record }) => record.event.count !== undefined)
+    expect(counted.map(({ record }) => [record.event.count, record.evidence])).toEqual([
+      [2, { policies: ['minute'] }],
+      [2, { policies: ['day', 'month'] }],
+    ])
+  })
+
+  it.each<[RefusalReason, string]>([
+    ['limit_exceeded', 'excess_rate_limit_exceeded'],
+    ['principal_missing', 'authn_token_fail'],
+    ['idempotency_key_missing', 'input_validation_fail'],
+    ['idempotency_key_reused', 'input_validation_fail'],
+  ])('are called an excess only where a limit was reached: %s', (reason, action) => {
+    const app = service(refusing(reason))
+    send(app)
+    expect(log.kept.map(({ record }) => record.event.action)).toContain(action)
+  })
+
   it('are written when the log is closed, and counted no more', async () => {
     const app = service(refusing('load_shed'))
     for (let i = 0; i < 3; i += 1) send(app)

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
-import { storeGuard, type StoreGuard } from '../../src/stores/redis/store-guard.js'
+import type { SecurityProblem } from '../../src/core/problem.js'
+import { isMistakeOfSetUp, storeGuard, type StoreGuard } from '../../src/stores/redis/store-guard.js'
 
 const guardOf = (timeoutMs: number, breakerFailures = 1): StoreGuard =>
   storeGuard('test', 'test', { timeoutMs, breakerFailures, breakerCoolDownMs: 1000 })
@@ -48,6 +49,46 @@ describe('the time-out of a store', () => {
     expect(performance.now() - startedMs).toBeLessThan(1000)
     expect(guard.health().detail).toBe('circuit open')
   })
+
+  class ClientClosedError extends Error {}
+  it.each<[string, unknown, string]>([
+    ['a code', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 'failed: ECONNREFUSED'],
+    ['the word of a server', new Error('READONLY You cannot write'), 'failed: READONLY'],
+    ['its class', new ClientClosedError('The client is closed'), 'failed: ClientClosedError'],
+    [
+      'its name',
+      Object.assign(new Error('x'), { name: 'MaxRetriesPerRequestError' }),
+      'failed: MaxRetriesPerRequestError',
+    ],
+    ['nothing', new Error('redis://user:secret@host'), 'failed'],
+    ['text', 'secret', 'failed: String'],
+    ['nothing at all', undefined, 'failed'],
+  ])('says of a failure no more than %s', async (_case, cause, problem) => {
+    const guard = guardOf(50)
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- clients reject with whatever they like
+    const failed = outcome(guard.run(() => Promise.reject(cause)))
+    expect(await failed).toMatchObject({ reason: 'store_unavailable', evidence: { problem } })
+    // While nothing is tried, what opened the circuit stays known.
+    expect(await outcome(guard.run(reply))).toMatchObject({
+      evidence: { problem: 'circuit open', after: problem },
+    })
+  })
+
+  it.each([
+    ['CROSSSLOT', new Error('CROSSSLOT Keys in request'), true],
+    ['no such table', Object.assign(new Error('x'), { code: '42P01' }), true],
+    ['refused', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), false],
+    ['loading', new Error('LOADING Redis is loading'), false],
+  ])(
+    'tells a mistake of set-up from an outage, also while the circuit is open: %s',
+    async (_case, cause, isMistake) => {
+      const guard = guardOf(50)
+      for (let index = 0; index < 3; index += 1) {
+        const failed = await outcome(guard.run(() => Promise.reject(cause)))
+        expect(isMistakeOfSetUp(failed as SecurityProblem)).toBe(isMistake)
+      }
+    },
+  )
 
   it('counts what fails in one turn once, and what fails one after the other each time', async () => {
     const guard = guardOf(10, 2)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { auditLog } from '../../src/audit/audit-log.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
@@ -78,6 +79,18 @@ describe('how an attempt ended', () => {
     pass(62_000)
     expect(await statuses(url, [status, status, 204])).toEqual([status, status, 429])
     expect(logger.reasons()).not.toContain('caller_blocked')
+  })
+
+  it('leaves records that say under which policy, and about which account, whoever tried it', async () => {
+    const policies = [
+      { name: 'address', limit: 50, windowSeconds: 60, by: () => 'some address', block: {} },
+      { name: 'account', limit: 1, windowSeconds: 60, by: () => 'ada', block: { seconds: 60 } },
+    ]
+    const url = await serving([penalise({ name: 'login', policies, store: memoryStore() })])
+    expect(await statuses(url, [401, 401])).toEqual([401, 429])
+    const told = logger.kept.find(({ record }) => record.event?.reason === 'caller_blocked')?.record.evidence
+    const digest = createHash('sha256').update('ada').digest('base64url')
+    expect(told).toEqual({ policies: ['account'], keys: [digest.slice(0, 16)] })
   })
 
   it('counts the failures before and after an answer that says nothing', async () => {

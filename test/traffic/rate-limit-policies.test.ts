@@ -7,6 +7,7 @@ import { principalFrom } from '../../src/authentication/principal-from.js'
 import type { Decision } from '../../src/core/decision.js'
 import { guardMetadataOf } from '../../src/core/metadata.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
+import { redisStore } from '../../src/stores/redis.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { rateLimit, type LimitPolicy, type LimitSettings } from '../../src/traffic/rate-limit.js'
 import { keepingLogger } from '../support/records.js'
@@ -137,6 +138,65 @@ describe('rateLimit, whom it counts', () => {
     expect((await get(app, {}, '/')).status).toBe(200)
     // What an application does with the refusal is not leave to pass.
     expect((await get(app, {}, '/again')).status).toBe(429)
+  })
+
+  it('says whose mistake it is where a function answers nonsense, and which policy is impossible', async () => {
+    const kept = keepingLogger()
+    for (const [overrides, problem] of [
+      [{ limit: () => 0 }, 'rateLimit: what limit answers must be an integer from 1 to 1000000000, got 0'],
+      [
+        { limit: (async () => 3) as never },
+        /^rateLimit: what limit answers must be .*, at once, got a promise$/,
+      ],
+      [{ cost: () => -1 }, 'rateLimit: what cost answers must be an integer from 1 to 1000000000, got -1'],
+    ] as const) {
+      const app = express()
+      app.use(auditLog({ logger: kept }))
+      app.get('/', rateLimit({ ...policy('nonsense', overrides), store: memoryStore() }), (_req, res) =>
+        res.end(),
+      )
+      app.use(secureErrors())
+      const { status, text } = await get(app, {}, '/')
+      expect(status).toBe(500)
+      expect(text).not.toContain('rateLimit')
+      const fault = kept.kept.findLast(({ record }) => record.event.reason === 'guard_fault')
+      expect(fault?.record.evidence.problem).toEqual(
+        typeof problem === 'string' ? problem : expect.stringMatching(problem),
+      )
+    }
+    const wrong = [policy('a'), policy('b', { limit: 0 })]
+    expect(() => rateLimit({ policies: wrong })).toThrow('rateLimit: policies[1]: limit must be')
+    expect(() => rateLimit({ ...policy('c'), store: Promise.resolve() as never })).toThrow('got a promise')
+    expect(() => rateLimit({ ...policy('d'), algorithm: 'fixed' })).toThrow(
+      'period must be given where algorithm is fixed',
+    )
+    expect(() => rateLimit({ ...policy('e'), cost: 3 })).toThrow('cost must be at most 2')
+  })
+
+  it('says of what never fits that there is no later', async () => {
+    const app = appWith([policy('dear', { cost: () => 3 })])
+    const { status, headers, body } = await get(app)
+    expect([status, headers['retry-after'], body.detail]).toEqual([
+      429,
+      undefined,
+      'This request costs more than its limit allows.',
+    ])
+  })
+
+  it('tells the numbers of the share that it counts by', async () => {
+    const gone = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+    const store = redisStore({ defineCommand: () => undefined, call: () => Promise.reject(gone) })
+    const kept = keepingLogger()
+    const app = express()
+    app.use(auditLog({ logger: kept }), rateLimit({ ...policy('shared', { limit: 6 }), store, instances: 3 }))
+    app.get('/', (_req, res) => res.end())
+    app.use(secureErrors())
+    const answers = []
+    for (let index = 0; index < 3; index += 1) answers.push(await get(app, {}, '/'))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(answers[0]?.headers['ratelimit-policy']).toBe('"shared";q=2;w=60')
+    const refused = kept.kept.find(({ record }) => record.event.reason === 'limit_exceeded')
+    expect(refused?.record.evidence).toMatchObject({ limits: ['2'], counted: 'by share' })
   })
 
   it('is one rule of its own name', () => {

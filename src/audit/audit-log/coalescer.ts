@@ -47,7 +47,8 @@ export class Coalescer {
   /** Whether this refusal was only counted. Where it was not, it is to be written as it is. */
   folds(decision: Decision, context: RequestContext, req: IncomingMessage): boolean {
     if (this.#windowMs === 0 || this.#isClosed || !isOfLimits(decision)) return false
-    const kind = [decision.guard, decision.rule, decision.mode, decision.reason]
+    const { guard, rule, mode, reason, evidence } = decision
+    const kind = [guard, rule, mode, reason, evidence?.['policies'] ?? null]
     const own = JSON.stringify([...kind, ...whoIs(context)])
     // Too many callers at once to tell them apart: from here on they are one.
     const isCrowd = !this.#folds.has(own) && this.#folds.size >= this.#maxCallers

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { PROBLEMS, REFUSALS, type ProblemFace, type RefusalReason } from '../../core/catalogue.js'
 import type { RequestContext } from '../../core/context.js'
 import type { Decision, Layer } from '../../core/decision.js'
 import type { OperationalEvent } from '../../core/events.js'
@@ -50,7 +51,7 @@ export function decisionRecord(
     ...requestFields(context, req, decision.route, status),
     ...(cause === undefined ? {} : { error: errorFields(cause, errorMessages) }),
     event: {
-      action: outcome === 'fault' ? FAULT : REFUSED[layer],
+      action: outcome === 'fault' ? FAULT : actionOf(decision),
       category: [layer === 'authentication' ? 'authentication' : 'api'],
       dataset: 'express-bulwark.audit',
       duration: nanoseconds(durationMs),
@@ -64,12 +65,20 @@ export function decisionRecord(
   }
 }
 
+/** What a limiter refuses for another reason than a limit is no excess: a caller who is nobody, a key that is missing. */
+function actionOf({ layer, reason }: Decision): string {
+  if (layer !== 'traffic') return REFUSED[layer]
+  const face: ProblemFace | undefined = PROBLEMS[REFUSALS[reason as RefusalReason]]
+  if (face?.status === 401) return REFUSED.authentication
+  return face?.status === 429 || face?.status === 503 ? REFUSED.traffic : REFUSED.validation
+}
+
 export function levelOf({ outcome }: Decision): Level {
   return outcome === 'fault' ? 'error' : 'warn'
 }
 
 /**
- * What is the same of all refusals of one caller at one address under one rule, or, with `isCrowd`, of many callers under it. Their
+ * What is the same of all refusals of one caller at one address under one rule and the same of its policies, or, with `isCrowd`, of many callers under it. Their
  * number and times are added when they are known.
  */
 export function coalescedRecord(
@@ -82,7 +91,13 @@ export function coalescedRecord(
     readonly [field: string]: Readonly<Record<string, unknown>> | undefined
   }
   const same = Object.fromEntries(Object.entries(event ?? {}).filter(([name]) => name !== 'duration'))
-  return { ...(isCrowd ? {} : { client, user }), event: same, rule }
+  const policies = decision.evidence?.['policies']
+  return {
+    ...(isCrowd ? {} : { client, user }),
+    event: same,
+    ...(policies === undefined ? {} : { evidence: shownEvidence({ policies }) }),
+    rule,
+  }
 }
 
 /**

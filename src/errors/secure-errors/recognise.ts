@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { types } from 'node:util'
 import type { RefusalReason } from '../../core/catalogue.js'
+import { misuseSaid } from '../../core/options.js'
 import { SecurityProblem, isSecurityProblem } from '../../core/problem.js'
 
 // body-parser's own words (its README, "Errors"). Its messages may quote the body, so none is used.
@@ -112,5 +113,9 @@ function seen(reason: RefusalReason, thrown: string): SecurityProblem {
 }
 
 function unhandled(cause: unknown): SecurityProblem {
-  return new SecurityProblem('unhandled_error', { cause })
+  const problem = misuseSaid(cause)
+  return new SecurityProblem('unhandled_error', {
+    cause,
+    ...(problem === undefined ? {} : { evidence: { problem } }),
+  })
 }

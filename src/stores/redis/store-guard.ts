@@ -92,24 +92,36 @@ const TIMED_OUT = 'BULWARK_TIMEOUT'
 /** Code of an error that says that a reply made no sense. */
 export const UNREADABLE = 'BULWARK_UNREADABLE'
 
-// A server that answers with one of these is well: it was set up or asked wrongly.
-const MISTAKES = ['CROSSSLOT', 'MOVED', 'ASK', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE'].map(
-  (word) => `failed: ${word}`,
-)
+// A server that answers with one of these is well: it was set up or asked wrongly. Redis; PostgreSQL (no such table, no such
+// database, not allowed, not who it says); MySQL; DynamoDB.
+const MISTAKES = [
+  ...['CROSSSLOT', 'MOVED', 'ASK', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'WRONGTYPE'],
+  ...['42P01', '42703', '3D000', '42501', '28000', '28P01'],
+  ...['ER_NO_SUCH_TABLE', 'ER_BAD_DB_ERROR', 'ER_ACCESS_DENIED_ERROR', 'ER_TABLEACCESS_DENIED_ERROR'],
+  ...['ResourceNotFoundException', 'AccessDeniedException'],
+].map((word) => `failed: ${word}`)
 
 /** Whether a store could not be asked because it was set up wrongly: that never passes by itself, as an outage does. */
 export function isMistakeOfSetUp({ evidence }: SecurityProblem): boolean {
   return [evidence?.['problem'], evidence?.['after']].some((problem) => MISTAKES.includes(String(problem)))
 }
 
-/** What may be said of a failure: a code (`ECONNREFUSED`), or the word Redis begins its errors with (`READONLY`). */
+/**
+ * What may be said of a failure: a code (`ECONNREFUSED`), the word Redis begins its errors with (`READONLY`), or the name
+ * of the error (`ClientClosedError`).
+ */
 function problemOf(cause: unknown): string {
-  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
+  const { code, message, name } = (cause ?? {}) as { code?: unknown; message?: unknown; name?: unknown }
   if (code === TIMED_OUT) return 'too slow'
   if (code === UNREADABLE) return 'answered something else'
   if (typeof code === 'string') return `failed: ${neutralise(code, 64)}`
   const word = typeof message === 'string' ? /^[A-Z]{2,20}(?= )/.exec(message)?.[0] : undefined
-  return word === undefined ? 'failed' : `failed: ${word}`
+  if (word !== undefined) return `failed: ${word}`
+  // A plain `Error` says no more than that it failed; a class of its own says why, in its name.
+  const kind = typeof name === 'string' && name !== 'Error' ? name : cause?.constructor?.name
+  return kind === undefined || kind === 'Error' || kind === 'Object'
+    ? 'failed'
+    : `failed: ${neutralise(kind, 64)}`
 }
 
 /** A timer that is later than this, in **milliseconds**, did not wait for the store: this process was busy. */

@@ -12,10 +12,16 @@ import type { Penalty, PenaltyOptions } from './options.js'
 import { RedisBlocks } from './redis-blocks.js'
 
 /** A refusal, or a reservation: it stays charged unless it succeeded, and counts for nobody's block unless it failed. */
-export type Attempt =
-  | { readonly outcome: 'blocked'; readonly retryMs: number }
-  | { readonly outcome: 'exhausted'; readonly retryMs: number; readonly names: readonly string[] }
-  | { readonly outcome: 'reserved'; succeeded(): void; failed(): void }
+export type Attempt = Refused | { readonly outcome: 'reserved'; succeeded(): void; failed(): void }
+
+export interface Refused {
+  readonly outcome: 'blocked' | 'exhausted'
+  readonly retryMs: number
+  /** Policies, by the names that they were given. */
+  readonly names: readonly string[]
+  /** Beginnings of the digests of what functions answered: the same of one account, wherever it is tried from. */
+  readonly keys: readonly string[]
+}
 
 /** The counts and the blocks of one `penalise`, in its store or, while that is down and `local` says so, here. */
 export class Attempts {
@@ -49,8 +55,9 @@ export class Attempts {
   /** Reserves an attempt under all limits, in one step: all of them or none. */
   begin(checks: readonly RateLimitCheck[]): Attempt | Promise<Attempt> {
     const culprits = this.#culpritsOf(checks)
-    return chain(this.#remainingMs(culprits), (retryMs) =>
-      retryMs > 0 ? { outcome: 'blocked', retryMs } : this.#take(checks, culprits),
+    return chain(
+      this.#remainingMs(culprits),
+      (times) => blockedBy(culprits, times) ?? this.#take(checks, culprits),
     )
   }
 
@@ -74,24 +81,29 @@ export class Attempts {
     chargedMs: number,
   ): Attempt {
     if (!allowed) {
-      const full = this.#penalties.filter((_, index) => states[index]?.allowed === false)
-      const retryMs = Math.max(...states.map((state) => state.retryMs))
-      return { outcome: 'exhausted', retryMs, names: full.map(({ asked }) => asked.name) }
+      const full = checks
+        .map(({ key }, index) => ({ key, penalty: this.#penalties[index] as Penalty }))
+        .filter((_, index) => states[index]?.allowed === false)
+      return {
+        outcome: 'exhausted',
+        retryMs: Math.max(...states.map((state) => state.retryMs)),
+        ...told(full),
+      }
     }
     if (by === 'store')
       return reservation({ counts: this.#lease.port, blocks: this.#blocks }, checks, culprits, chargedMs)
     // The store may have said who is blocked there, and have gone since.
-    const retryMs = this.#localBlocks.remainingMs(culprits)
-    if (retryMs > 0) {
+    const blocked = blockedBy(culprits, this.#localBlocks.remainingMs(culprits))
+    if (blocked !== undefined) {
       this.#lease.local.refund(checks)
-      return { outcome: 'blocked', retryMs }
+      return blocked
     }
     const here = { counts: this.#lease.local, blocks: this.#localBlocks }
     return reservation(here, checks, this.#sharesOf(culprits), chargedMs)
   }
 
-  #remainingMs(culprits: readonly Culprit[]): number | Promise<number> {
-    if (culprits.length === 0) return 0
+  #remainingMs(culprits: readonly Culprit[]): readonly number[] | Promise<readonly number[]> {
+    if (culprits.length === 0) return []
     const times = this.#blocks.remainingMs(culprits)
     if (!isThenable(times)) return times
     return times.catch((cause: unknown) => {
@@ -103,9 +115,10 @@ export class Attempts {
 
   #culpritsOf(checks: readonly RateLimitCheck[]): readonly Culprit[] {
     return checks.flatMap(({ name, key }, index) => {
-      const { block, asked } = this.#penalties[index] as Penalty
+      const penalty = this.#penalties[index] as Penalty
+      const { block, asked } = penalty
       if (block === undefined || asked.limit === undefined) return []
-      return [{ name, key, limit: asked.limit, windowMs: (asked.windowSeconds ?? 0) * 1000, block }]
+      return [{ name, key, penalty, limit: asked.limit, windowMs: (asked.windowSeconds ?? 0) * 1000, block }]
     })
   }
 
@@ -115,6 +128,26 @@ export class Attempts {
       ...culprit,
       limit: shareOf(culprit.limit, this.#instances),
     }))
+  }
+}
+
+function blockedBy(culprits: readonly Culprit[], times: readonly number[]): Refused | undefined {
+  const blocked = culprits.filter((_, index) => (times[index] ?? 0) > 0)
+  if (blocked.length === 0) return undefined
+  return { outcome: 'blocked', retryMs: Math.max(...times), ...told(blocked) }
+}
+
+const SHOWN_OF_A_DIGEST = 16
+
+/** For the record: which policies, and whom an attack is about where an address does not say it. */
+function told(
+  refusing: readonly { readonly key: string; readonly penalty: Penalty }[],
+): Pick<Refused, 'names' | 'keys'> {
+  return {
+    names: refusing.map(({ penalty }) => penalty.asked.name),
+    keys: refusing
+      .filter(({ penalty }) => penalty.isByFunction)
+      .map(({ key }) => key.slice(0, SHOWN_OF_A_DIGEST)),
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Penalty } from './options.js'
+
 /** How long callers stay blocked who failed too often. */
 export interface BlockRule {
   readonly firstMs: number
@@ -10,6 +12,7 @@ export interface BlockRule {
 export interface Culprit {
   readonly name: string
   readonly key: string
+  readonly penalty: Penalty
   /** Failures in a window that lead to a block. */
   readonly limit: number
   readonly windowMs: number
@@ -20,8 +23,8 @@ export interface Culprit {
 export interface Blocks {
   /** Where nothing is kept of a name that nobody holds: holds these until what it answers is called. */
   hold?(names: readonly string[]): () => void
-  /** The longest time that any of these stays blocked, in **milliseconds**; 0 where none is. */
-  remainingMs(culprits: readonly Culprit[]): number | Promise<number>
+  /** How long each of these stays blocked, in **milliseconds**; 0 or less where it is not. */
+  remainingMs(culprits: readonly Culprit[]): readonly number[] | Promise<readonly number[]>
   /** Notes a failure of each, and blocks those that have failed as often as they may. */
   noteFailure(culprits: readonly Culprit[]): void | Promise<void>
 }

@@ -48,10 +48,9 @@ export class MemoryBlocks implements Blocks {
     }
   }
 
-  remainingMs(culprits: readonly Culprit[]): number {
+  remainingMs(culprits: readonly Culprit[]): readonly number[] {
     const now = monotonicMs()
-    const times = culprits.map((culprit) => (this.#sheets.get(idOf(culprit))?.blockedUntilMs ?? 0) - now)
-    return Math.max(0, ...times)
+    return culprits.map((culprit) => (this.#sheets.get(idOf(culprit))?.blockedUntilMs ?? 0) - now)
   }
 
   noteFailure(culprits: readonly Culprit[]): void {

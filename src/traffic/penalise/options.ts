@@ -95,6 +95,8 @@ export interface PenalisePolicies extends PenaltySettings {
 /** One limit of failures, checked, with its defaults. */
 export interface Penalty extends Policy {
   readonly block: BlockRule | undefined
+  /** Whether its key is the digest of what a function answers. */
+  readonly isByFunction: boolean
 }
 
 export interface PenaltyOptions {
@@ -170,6 +172,7 @@ function penaltyOf(policy: Policy, given: PenaltyPolicy, group: string | undefin
     signature: `penalise ${policy.signature}, block ${JSON.stringify(block ?? 'none')}`,
     facts: { ...policy.facts, by: shownBy(given.by) },
     block,
+    isByFunction: [given.by].flat().some((each) => typeof each === 'function'),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { SharedStore } from '../../core/ports.js'
-import { evaluate, integerCommand } from '../../stores/redis/command.js'
+import { evaluate, integerCommands } from '../../stores/redis/command.js'
 import type { Blocks, Culprit } from './blocks.js'
 
 /** Keys: failures, blocks so far, the block. One step, so that no two instances count one failure to two blocks. */
@@ -25,12 +25,9 @@ export class RedisBlocks implements Blocks {
     this.#store = store
   }
 
-  async remainingMs(culprits: readonly Culprit[]): Promise<number> {
-    // All are on their way at once; in a Cluster they may live on several nodes.
-    const times = await Promise.all(
-      culprits.map((culprit) => integerCommand(this.#store, 'PTTL', this.#key(culprit, 'block'))),
-    )
-    return Math.max(0, ...times)
+  remainingMs(culprits: readonly Culprit[]): Promise<readonly number[]> {
+    const keys = culprits.map((culprit) => this.#key(culprit, 'block'))
+    return integerCommands(this.#store, 'PTTL', keys)
   }
 
   async noteFailure(culprits: readonly Culprit[]): Promise<void> {

@@ -105,6 +105,8 @@ export interface Settings {
 
 const ME = 'rateLimit'
 const POINTS = integer(1, 1_000_000_000)
+const FIXED_BY =
+  'given where algorithm is fixed (windowSeconds is for sliding and gcra, and for stores of fromRateLimiterFlexible)'
 const MAX_JOINED_LENGTH = 200
 const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month']
 const FORMATS: readonly FieldFormat[] = ['draft-10', 'draft-7', 'legacy', 'none']
@@ -188,6 +190,9 @@ function formatsOf(fields: readonly FieldFormat[]): readonly FieldFormat[] {
 function policyOf(policy: LimitPolicy, addressPrefix: AddressPrefix, isWindowed: boolean): Policy {
   const { name, limit, by, cost = 1, mode = 'enforce' } = policy
   const shape = shapeOf(policy, isWindowed)
+  const most = 'burst' in shape ? shape.burst : limit
+  if (typeof cost === 'number' && typeof most === 'number' && cost > most)
+    throw misuse(ME, 'cost', `at most ${most}, or no request ever fits`, cost)
   const shown = { limit: typeof limit === 'function' ? 'function' : limit, ...shape }
   const counted = typeof by === 'function' ? 'function' : by
   return Object.freeze({
@@ -224,9 +229,9 @@ function shapeOf(policy: LimitPolicy, isWindowed: boolean): Shape {
     throw misuse(ME, 'burst', 'left out where algorithm is not gcra', burst)
   if (algorithm === 'fixed') {
     if (isWindowed && windowSeconds !== undefined && period === undefined) return { algorithm, windowSeconds }
+    if (period === undefined) throw misuse(ME, 'period', FIXED_BY, period)
     if (windowSeconds !== undefined)
       throw misuse(ME, 'windowSeconds', 'left out where the window is a calendar period', windowSeconds)
-    if (period === undefined) throw misuse(ME, 'period', 'given where algorithm is fixed', period)
     return { algorithm, period }
   }
   if (period !== undefined) throw misuse(ME, 'period', 'left out where algorithm is not fixed', period)
@@ -264,7 +269,7 @@ function checkedCost(costOf: PointsOf): Policy['costOf'] {
 }
 
 function points(option: string, value: number): number {
-  if (disarm(value)) throw misuse(ME, `what ${option} answers`, `${POINTS.says}, at once`, 'a promise')
+  if (disarm(value)) throw misuse(ME, `what ${option} answers`, `${POINTS.says}, at once`, value)
   if (!POINTS.holds(value)) throw misuse(ME, `what ${option} answers`, POINTS.says, value)
   return value
 }

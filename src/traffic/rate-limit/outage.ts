@@ -17,6 +17,8 @@ import type { Settings } from './options.js'
 /** An answer, and who gave it: the store, this instance by its share, or nobody. */
 export interface Counted extends RateLimitAnswer {
   readonly by: 'store' | 'share' | 'nobody'
+  /** What was counted: with a share, by the rules of the share. */
+  readonly checks: readonly RateLimitCheck[]
 }
 
 /**
@@ -55,9 +57,9 @@ export class GuardedCounters {
   take(checks: readonly RateLimitCheck[]): Counted | Promise<Counted> {
     try {
       const answer = this.#port.take(checks)
-      if (!isThenable(answer)) return { allowed: answer.allowed, states: answer.states, by: 'store' }
+      if (!isThenable(answer)) return { allowed: answer.allowed, states: answer.states, by: 'store', checks }
       return Promise.resolve(answer).then(
-        (settled) => ({ ...settled, by: 'store' }),
+        (settled) => ({ ...settled, by: 'store', checks }),
         (cause: unknown) => this.#withoutStore(checks, cause),
       )
     } catch (cause) {
@@ -71,12 +73,17 @@ export class GuardedCounters {
     if (this.#onOutage === 'allow') {
       if (isMistakeOfSetUp(cause)) throw cause
       this.#uncounted += 1
-      return { allowed: true, states: [], by: 'nobody' }
+      return { allowed: true, states: [], by: 'nobody', checks }
     }
     this.#byShare += 1
     const shares = checks.map((check) => ({ ...check, rule: this.#shareOf(check.rule) }))
     const { allowed, states } = this.#local.take(shares)
-    return { allowed, states: states.map((state, index) => hopeful(state, checks[index])), by: 'share' }
+    return {
+      allowed,
+      states: states.map((state, index) => hopeful(state, checks[index])),
+      by: 'share',
+      checks: shares,
+    }
   }
 
   #shareOf(rule: LimitRule): LimitRule {

@@ -26,7 +26,9 @@ export function policyList<P extends { readonly name: string }>(
   checkOptions(me, options, { ...beside, policies: required(listOf(record)), ...settings }, aliases)
   const list = given as readonly P[]
   if (list.length > MAX_POLICIES) throw misuse(me, 'policies', `at most ${MAX_POLICIES} limits`, list.length)
-  for (const each of list) checkOptions(`${me}: policies`, each, policy, aliases)
+  list.forEach((each, index) => {
+    checkOptions(`${me}: policies[${index}]`, each, policy, aliases)
+  })
   const names = list.map(({ name }) => name)
   if (new Set(names).size < names.length) throw misuse(me, 'policies', 'limits of different names', names)
   return { list, isOne: false }
