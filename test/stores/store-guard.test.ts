@@ -65,7 +65,7 @@ describe('the time-out of a store', () => {
     ['nothing at all', undefined, 'failed'],
   ])('says of a failure no more than %s', async (_case, cause, problem) => {
     const guard = guardOf(50)
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- clients reject with whatever they like
+     
     const failed = outcome(guard.run(() => Promise.reject(cause)))
     expect(await failed).toMatchObject({ reason: 'store_unavailable', evidence: { problem } })
     // While nothing is tried, what opened the circuit stays known.

@@ -55,7 +55,7 @@ describeWith(program('redis-server', 'redis-server'), 'two processes on one Redi
   it('share what logins cost: 40 attempts at the same time to both, 5 verifications, and both block', async () => {
     const login = (at: number, account: string, password: string): Promise<Response> => {
       const headers = { 'x-account': account, 'x-password': password }
-      return fetch(new URL('/login', urls[at % 2]!), { method: 'POST', headers })
+      return fetch(new URL('/login', urls[at % 2]), { method: 'POST', headers })
     }
     const volley = await Promise.all(Array.from({ length: 40 }, (_, index) => login(index, 'alice', 'wrong')))
     expect(volley.filter(({ status }) => status === 401)).toHaveLength(5)

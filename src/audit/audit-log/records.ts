@@ -68,9 +68,9 @@ export function decisionRecord(
 /** What a limiter refuses for another reason than a limit is no excess: a caller who is nobody, a key that is missing. */
 function actionOf({ layer, reason }: Decision): string {
   if (layer !== 'traffic') return REFUSED[layer]
-  const face: ProblemFace | undefined = PROBLEMS[REFUSALS[reason as RefusalReason]]
-  if (face?.status === 401) return REFUSED.authentication
-  return face?.status === 429 || face?.status === 503 ? REFUSED.traffic : REFUSED.validation
+  const { status } = PROBLEMS[REFUSALS[reason as RefusalReason]] as ProblemFace
+  if (status === 401) return REFUSED.authentication
+  return status === 429 || status === 503 ? REFUSED.traffic : REFUSED.validation
 }
 
 export function levelOf({ outcome }: Decision): Level {
