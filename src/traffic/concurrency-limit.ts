@@ -15,9 +15,9 @@ import {
   ruleName,
 } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
+import { retryAfter } from '../core/retry-after.js'
 import { chain } from '../core/thenable.js'
 import { Slots, type QueueSettings } from './concurrency-limit/slots.js'
-import { retryAfter } from './rate-limit/fields.js'
 import { LIMIT_FACTS, keyReader, type AddressPrefix, type LimitBy } from './rate-limit/keys.js'
 import { hasEnded, whenEnded } from './shared-end.js'
 
@@ -109,12 +109,12 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
   }
 
   function full(): SecurityProblem {
-    const retry = { 'retry-after': retryAfter(1000) ?? '1' }
+    const headers = retryAfter(1000)
     const evidence = { limit, ...(queue === undefined ? {} : { queue: queue.limit }) }
     return by === undefined
-      ? new SecurityProblem('capacity_exceeded', { headers: retry, evidence })
+      ? new SecurityProblem('capacity_exceeded', { headers, evidence })
       : new SecurityProblem('concurrency_exceeded', {
-          headers: retry,
+          headers,
           members: { 'violated-policies': [name] },
           evidence,
         })

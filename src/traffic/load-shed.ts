@@ -36,8 +36,7 @@ export interface LoadShedOptions {
   /** Used heap, in **MiB**, 1 to 10000000, garbage that was not collected yet included. */
   readonly maxHeapMiB?: number
   /**
-   * How much a request matters. With it, `low`, `normal` and `high` are refused one after the other; without it, all
-   * at once. @default all alike
+   * How much a request matters. With it, `low`, `normal` and `high` are refused one after the other. @default all alike
    */
   readonly priority?: (req: IncomingMessage, context: RequestContext) => Priority
   /** `report` measures and records, and refuses nobody. @default 'enforce' */
@@ -47,8 +46,8 @@ export interface LoadShedOptions {
 export type LoadShedder = Guard & Stateful
 
 const ORDER: readonly Priority[] = ['low', 'normal', 'high', 'critical']
-/** Of `maxInFlight`, the part that requests of a priority may fill: the rest is kept for those that matter more. */
-const ROOM: Readonly<Record<Priority, number>> = { low: 0.7, normal: 0.8, high: 0.9, critical: 1 }
+/** Percent of `maxInFlight` that requests of a priority may fill: the rest is kept for those that matter more. */
+const ROOM: Readonly<Record<Priority, number>> = { low: 70, normal: 80, high: 90, critical: 100 }
 
 const MEBIBYTES = integer(1, 10_000_000, 'MiB')
 const part: OptionRule = {
@@ -67,9 +66,9 @@ const CEILINGS = {
  * Refuses requests with 503 and `Retry-After` while the process has too much to do, those that matter least first.
  * Requests that were admitted are left alone.
  *
- * A ceiling that is passed for a quarter of a second sheds `low`, for another one `normal`, then `high`; the steps are
- * taken back one by one when the process is well again. `critical` is refused by `maxInFlight` alone, so that an
- * overload never makes a probe call a working process dead. At least one ceiling is needed.
+ * A ceiling that is passed for a quarter of a second sheds half of `low`, for another one all of it, then `normal` and
+ * `high` likewise; it is taken back in eighths while the process is well. `critical` is refused by `maxInFlight` alone,
+ * so that an overload never makes a probe call a working process dead. At least one ceiling is needed.
  *
  * **Not checked:** what is overloaded elsewhere: a database, another service.
  *
@@ -115,10 +114,13 @@ export function loadShed(options: LoadShedOptions): LoadShedder {
 
   function judge(matters: Priority | undefined): Verdict {
     const rank = matters === undefined ? 0 : ORDER.indexOf(matters)
-    if (level.now() > rank) return shed(level.worst?.signal ?? 'process', matters)
-    const room = (maxInFlight ?? Infinity) * (matters === undefined ? 1 : ROOM[matters])
-    // However small the limit is, one request may be under way.
-    return inFlight < Math.max(1, room) ? PASSED : shed('requests in flight', matters)
+    if (level.sheds(rank)) return shed(level.worst?.signal ?? 'process', matters)
+    return inFlight < roomFor(matters ?? 'critical') ? PASSED : shed('requests in flight', matters)
+  }
+
+  /** However small the limit is, one request may be under way. */
+  function roomFor(matters: Priority): number {
+    return Math.max(1, Math.floor(((maxInFlight ?? Infinity) * ROOM[matters]) / 100))
   }
 
   function priorityOf(req: IncomingMessage, context: RequestContext): Priority | undefined {
@@ -144,7 +146,7 @@ export function loadShed(options: LoadShedOptions): LoadShedder {
     },
     health: (): Health => {
       const steps = level.now()
-      const detail = `${inFlight} in flight, ${steps === 0 ? 'nothing' : `step ${steps}`} shed`
+      const detail = `${inFlight} in flight, ${steps === 0 ? 'nothing' : `step ${Math.ceil(steps)}`} shed`
       return { name, status: steps === 0 ? 'ok' : 'degraded', detail }
     },
     close: () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { mostWithin } from '../../src/cli/abuse/boundary.js'
 import { fieldsIn } from '../../src/cli/abuse/fields.js'
@@ -68,6 +68,8 @@ interface Peer {
   readonly windowMs?: number
   readonly keyOf?: (req: IncomingMessage) => string
   readonly retryAfter?: string
+  /** In how many seconds the field says that the window ends. */
+  readonly resetSeconds?: number
   /** What the field says is left. */
   readonly told?: (left: number) => number
   readonly status?: number
@@ -86,7 +88,8 @@ function peer(made: Peer = {}): Promise<string> {
     window.count += 1
     const left = Math.max(0, limit - window.count)
     res.setHeader('RateLimit-Policy', `"peer";q=${limit};w=${windowMs / 1000}`)
-    res.setHeader('RateLimit', `"peer";r=${told === undefined ? left : told(left)};t=5`)
+    const { resetSeconds = Math.ceil((window.endsAt - now) / 1000) } = made
+    res.setHeader('RateLimit', `"peer";r=${told === undefined ? left : told(left)};t=${resetSeconds}`)
     if (window.count <= limit) return res.writeHead(status).end()
     return res.writeHead(429, { 'Retry-After': retryAfter }).end()
   })
@@ -227,6 +230,56 @@ describe('abuse proves a limit', () => {
     expect(await abuse(url, '--burst', '10')).toMatchObject({ code: 0 })
   })
 
+  it.each<[string, Partial<RateLimitOptions>, string[], RegExp, RegExp]>([
+    ['two', { cost: 2 }, [], /^kept +10 pass at 2 points each, and no more /m, / from 18 to 0 by 2$/m],
+    [
+      'three, of which two are over',
+      { cost: 3 },
+      [],
+      /^kept +6 pass at 3 points each/m,
+      / from 17 to 2 by 3$/m,
+    ],
+    ['all but one', { limit: 3, cost: 2 }, [], /^kept +1 pass at 2 points each/m, / from 1 to 1 by 2$/m],
+    ['all', { limit: 1 }, [], /^kept +1 pass, and no more/m, / from 0 to 0$/m],
+    [
+      'two of a bucket',
+      { algorithm: 'gcra', limit: 40, burst: 10, cost: 2 },
+      ['--burst', '10'],
+      /^kept +5 pass at 2 points each/m,
+      /^kept +RateLimit fields are right/m,
+    ],
+    [
+      'two of a short window',
+      { windowSeconds: 1, cost: 2 },
+      [],
+      /^kept +10 pass at 2 points each/m,
+      /^kept +at most 10 in any 1 s +at most ([5-9]|10) let through/m,
+    ],
+  ])(
+    'whose requests cost %s',
+    async (_what, options, args, count, second) => {
+      const { code, stdout } = await abuse(await limited(options), ...args)
+      expect(stdout).toMatch(count)
+      expect(stdout).toMatch(second)
+      expect(stdout).not.toContain('FAILED')
+      expect(code).toBe(0)
+    },
+    30_000,
+  )
+
+  it('that binds first, which is not always that with the fewest points', async () => {
+    const app = express()
+    const shared = { windowSeconds: 60, by: 'address', store: memoryStore() } as const
+    app.use(rateLimit({ ...shared, name: 'many', limit: 20 }))
+    app.use(rateLimit({ ...shared, name: 'dear', limit: 40, cost: 15 }))
+    app.get('/', (_req, res) => res.end())
+    app.use(secureErrors())
+    const { code, stdout } = await abuse(await served(app))
+    expect(stdout).toMatch(/\nlimit dear: 40 in 60 s\n/)
+    expect(stdout).toMatch(/^kept +2 pass at 15 points each/m)
+    expect(code).toBe(0)
+  })
+
   it('without fields, by --limit', async () => {
     const url = await limited({ fields: 'none' })
     const args = ['--limit', '20', '--window', '60', '--rule', 'calls', '--output', 'by-hand.json']
@@ -251,7 +304,83 @@ describe('abuse proves a limit', () => {
   }, 30_000)
 })
 
+describe('abuse beside the end of a calendar period', () => {
+  let shiftMs = 0
+  const realNow = Date.now.bind(Date)
+  /** Now is so many seconds after a minute began. */
+  const startAt = (seconds: number): void => {
+    shiftMs = seconds * 1000 - (realNow() % 60_000)
+    jest.spyOn(Date, 'now').mockImplementation(() => realNow() + shiftMs)
+  }
+  /** A service that finds itself in the next minute after so many requests, if it is not in that already. */
+  async function turningAfter(count: number): Promise<string> {
+    const app = express()
+    const nextMinute = Math.ceil(Date.now() / 60_000) * 60_000
+    let seen = 0
+    app.use((_req, _res, next) => {
+      seen += 1
+      if (seen === count) shiftMs += Math.max(0, nextMinute - Date.now())
+      next()
+    })
+    const options = {
+      name: 'calls',
+      limit: 20,
+      period: 'minute',
+      by: 'address',
+      store: memoryStore(),
+    } as const
+    app.use(rateLimit(options))
+    app.get('/', (_req, res) => res.end())
+    app.use(secureErrors())
+    return served(app)
+  }
+  afterEach(() => {
+    jest.restoreAllMocks()
+  })
+
+  it('waits for the end of one that is near', async () => {
+    startAt(57)
+    const { code, stdout } = await abuse(await turningAfter(12))
+    expect(stdout).toMatch(/^kept +20 pass, and no more +30 sent: 20 let through, 10 refused with 429$/m)
+    expect(stdout).not.toContain('FAILED')
+    expect(code).toBe(0)
+  }, 30_000)
+
+  it('counts on where a window did not end when the field said', async () => {
+    const { code, stdout } = await abuse(await peer({ resetSeconds: 1 }))
+    expect(stdout).toMatch(/^kept +20 pass, and no more +30 sent/m)
+    expect(stdout).toMatch(/^kept +RateLimit fields are right .* from 19 to 0$/m)
+    expect(code).toBe(0)
+  })
+
+  it('judges nothing where it ended in the middle', async () => {
+    startAt(48)
+    const { code, stdout, stderr } = await abuse(await turningAfter(12))
+    expect(stdout).toMatch(/^not judged +20 pass, and no more +30 sent: .*; a window ended meanwhile$/m)
+    expect(stdout).toMatch(/^not judged +RateLimit fields are right/m)
+    expect(stdout).not.toContain('FAILED')
+    expect(stderr).toContain('The limit is not proven: the count could not be judged.')
+    expect(code).toBe(1)
+  })
+
+  it('judges the count, and no invented callers, where it ended while those were sent', async () => {
+    startAt(48)
+    const { code, stdout } = await abuse(await turningAfter(40))
+    expect(stdout).toMatch(/^kept +20 pass, and no more/m)
+    expect(stdout).toMatch(/^not judged +invented callers change nothing +points may have come back/m)
+    expect(code).toBe(0)
+  })
+})
+
 describe('abuse tells a limit that does not hold', () => {
+  it('of another number of requests than the points allow', async () => {
+    const cheap = await abuse(await peer({ told: (left) => left * 2 }), '--limit', '40', '--window', '60')
+    expect(cheap.stdout).toMatch(/^FAILED +RateLimit fields are right/m)
+    const silent = await abuse(await limited({ fields: 'none', cost: 2 }), '--limit', '20', '--window', '60')
+    expect(silent.stdout).toMatch(/^FAILED +20 pass, .*10 let through.*no field tells what a request costs/m)
+    expect([cheap.code, silent.code]).toEqual([1, 1])
+  })
+
   it('none at all', async () => {
     const url = await served((_req, res) => res.end())
     const { code, stdout, stderr } = await abuse(url, '--output', 'none.json')

@@ -259,7 +259,7 @@ describe('fromRateLimiterFlexible, in memory', () => {
   })
 
   it('takes windowSeconds with "fixed" for no other store', () => {
-    expect(() => rateLimit(policy('x'))).toThrow('windowSeconds must be left out')
+    expect(() => rateLimit(policy('x'))).toThrow('period must be given where algorithm is fixed')
   })
 })
 
@@ -328,6 +328,108 @@ describe('fromRateLimiterFlexible, of a limiter that fails', () => {
     await new Promise((resolve) => setTimeout(resolve, 80))
     expect(asked).toEqual([])
     expect((await port.peek(checks.slice(0, 1))).states[0]?.remaining).toBe(5)
+  })
+
+  const hanging = { reward: never, get: never }
+  const tooSlow = { timeoutMs: 200 }
+
+  it('answers a refusal within its time, where nothing that comes after it answers', async () => {
+    const limiters: Record<string, FlexibleLimiter> = {
+      first: Object.assign(memory(), hanging),
+      full: Object.assign(memory({ points: 1 }), hanging),
+      last: Object.assign(memory(), hanging),
+    }
+    const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, tooSlow)
+    await port.take([check('full', 1)])
+    const startedMs = performance.now()
+    const answer = await port.take([check('first', 5), check('full', 1), check('last', 5)])
+    expect(performance.now() - startedMs).toBeLessThan(300)
+    expect(answer.allowed).toBe(false)
+    expect(answer.states.map(({ allowed, remaining }) => [allowed, remaining])).toEqual([
+      [true, 5],
+      [false, 0],
+      [true, 5],
+    ])
+  })
+
+  it('lets nobody wait for what is given back', async () => {
+    const limiter = Object.assign(memory({ points: 1 }), hanging)
+    const { port } = fromRateLimiterFlexible(limiter, tooSlow)
+    await port.take([check('full', 1)])
+    const startedMs = performance.now()
+    expect(await port.take([check('full', 1)])).toMatchObject({ allowed: false, states: [{ remaining: 0 }] })
+    expect(performance.now() - startedMs).toBeLessThan(100)
+  })
+
+  it('gives back what an answer did not wait for, and before the next take of the same key', async () => {
+    const limiter = memory({ points: 10 })
+    const reward = limiter.reward.bind(limiter)
+    limiter.reward = async (...args) => {
+      await new Promise((resolve) => setTimeout(resolve, 90))
+      return reward(...args)
+    }
+    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 1000 })
+    const [heavy, light] = [check('slow', 10, 7), check('slow', 10, 3)]
+    expect((await port.take([heavy])).allowed).toBe(true)
+    expect((await port.take([heavy])).allowed).toBe(false)
+    expect((await port.peek([light])).states[0]?.remaining).toBe(3)
+    expect((await port.take([heavy])).allowed).toBe(false)
+    expect((await port.take([light])).allowed).toBe(true)
+    const others = { ...heavy, key: 'b' }
+    await port.take([others])
+    expect((await port.take([others])).allowed).toBe(false)
+    const startedMs = performance.now()
+    await port.take([{ ...light, key: 'c' }])
+    // Another caller waits for nothing.
+    expect(performance.now() - startedMs).toBeLessThan(70)
+  })
+
+  it('waits for what is on its way back for a tenth of its time, and not again and again', async () => {
+    const limiter = Object.assign(memory({ points: 10 }), hanging)
+    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 1000, breakerFailures: 100 })
+    await port.take([check('hangs', 10, 7)])
+    for (let index = 0; index < 5; index += 1) {
+      const startedMs = performance.now()
+      expect((await port.take([check('hangs', 10, 7)])).allowed).toBe(false)
+      expect(performance.now() - startedMs).toBeLessThan(250)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    const startedMs = performance.now()
+    await port.take([check('hangs', 10, 7)])
+    expect(performance.now() - startedMs).toBeLessThan(80)
+  })
+
+  it('gives back what was charged after its time was over', async () => {
+    const limiter = memory()
+    const consume = limiter.consume.bind(limiter)
+    limiter.consume = async (...args) => {
+      const result = await consume(...args)
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      return result
+    }
+    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 20 })
+    await expect(port.take([check('late', 5)])).rejects.toMatchObject({ reason: 'store_unavailable' })
+    expect((await port.peek([check('late', 5)])).states[0]?.remaining).toBe(4)
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect((await port.peek([check('late', 5)])).states[0]?.remaining).toBe(5)
+  })
+
+  it('is left alone also where what was charged before it comes back too late to be given back', async () => {
+    const asked: number[] = []
+    const limiters: Record<string, FlexibleLimiter> = {
+      short: memory({ duration: 1 }),
+      down: obeying(() => {
+        asked.push(1)
+        return Promise.reject(new Error('down'))
+      }),
+    }
+    const store = fromRateLimiterFlexible(({ name }) => limiters[name]!)
+    const checks = [check('short', 5, 1, 'a', 1000), check('down', 5)]
+    for (let index = 0; index < 6; index += 1) {
+      await expect(store.port.take(checks)).rejects.toMatchObject({ reason: 'store_unavailable' })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect([asked.length, store.health().status]).toEqual([3, 'down'])
   })
 
   it('gives nothing back so late that it would be points of the next window', async () => {

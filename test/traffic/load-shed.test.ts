@@ -49,6 +49,55 @@ function pretended(): { busy: number; pass(ms: number): void } {
   return process
 }
 
+/** The same numbers in each run (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/**
+ * A process that is as busy as what it admits makes it: 32 requests a sample, of all priorities alike, which are `offered`
+ * as much as its ceiling lets it do.
+ */
+function overMinutes(
+  minutes: number,
+  priority: LoadShedOptions['priority'],
+  offered: (ms: number) => number,
+): {
+  /** When the step was another one than before. */
+  readonly changes: readonly number[]
+  /** When nothing at all was shed. */
+  readonly calm: readonly number[]
+  /** What was admitted, as part of what there is room for. */
+  readonly work: number
+  readonly refusedCritical: number
+} {
+  const process = pretended()
+  const guard = shedder({ maxEventLoopUtilization: 0.9, ...(priority === undefined ? {} : { priority }) })
+  const changes: number[] = []
+  const calm: number[] = []
+  let [work, refusedCritical, before] = [0, 0, 'nothing']
+  for (let ms = 0; ms < minutes * 60_000; ms += 250) {
+    const step = /(\w+|step \d) shed$/.exec(guard.health().detail ?? '')![1]!
+    if (step !== before) changes.push(ms)
+    before = step
+    const passed = admitted(guard).split(' ').map(Number)
+    const part = passed.reduce((sum, count) => sum + count, 0) / 32
+    refusedCritical += 8 - passed[3]!
+    if (part === 1) calm.push(ms)
+    const busy = offered(ms) * part
+    work += Math.min(1, busy)
+    process.busy = Math.min(1, busy * 0.9)
+    process.pass(250)
+  }
+  return { changes, calm, work: work / (minutes * 240), refusedCritical }
+}
+
 const outcomeOf = (guard: ReturnType<typeof loadShed>, priority?: string): number => {
   let status = 0
   const req = {
@@ -62,46 +111,58 @@ const outcomeOf = (guard: ReturnType<typeof loadShed>, priority?: string): numbe
   })
   return status
 }
+/** How many of 8 are admitted, of each priority. */
 const admitted = (guard: ReturnType<typeof loadShed>): string =>
-  ['low', 'normal', 'high', 'critical'].filter((priority) => outcomeOf(guard, priority) === 200).join(' ')
+  ['low', 'normal', 'high', 'critical']
+    .map((priority) => Array.from({ length: 8 }, () => outcomeOf(guard, priority)))
+    .map((outcomes) => outcomes.filter((outcome) => outcome === 200).length)
+    .join(' ')
 
 describe('loadShed', () => {
   it('sheds in steps, those that matter least first, never what is critical, and takes the steps back', () => {
     const process = pretended()
     const guard = shedder({ maxEventLoopUtilization: 0.9, priority: prioritised })
-    const seen: string[] = []
-    const after = (busy: number): void => {
-      process.busy = busy
-      process.pass(250)
-      seen.push(admitted(guard))
-    }
-    seen.push(admitted(guard))
-    for (const busy of [0.95, 0.95, 0.95, 0.95, 0.85, 0.2, 0.2, 0.2, 0.2]) after(busy)
-    expect(seen).toEqual([
-      'low normal high critical',
-      'normal high critical',
-      'high critical',
-      'critical',
-      'critical',
-      // Between well and too much: as it was.
-      'critical',
-      'high critical',
-      'normal high critical',
-      'low normal high critical',
-      'low normal high critical',
+    const after = (busy: number, samples: number): string[] =>
+      Array.from({ length: samples }, () => {
+        process.busy = busy
+        process.pass(250)
+        return admitted(guard)
+      })
+    expect(admitted(guard)).toBe('8 8 8 8')
+    expect(after(0.95, 7)).toEqual([
+      '4 8 8 8',
+      '0 8 8 8',
+      '0 4 8 8',
+      '0 0 8 8',
+      '0 0 4 8',
+      '0 0 0 8',
+      '0 0 0 8',
     ])
+    // Between well and too much: as it was.
+    expect(after(0.85, 2)).toEqual(['0 0 0 8', '0 0 0 8'])
+    expect(after(0.2, 10)).toEqual([
+      ...[1, 2, 3, 4, 5, 6, 7, 8].map((high) => `0 0 ${high} 8`),
+      '0 1 8 8',
+      '0 2 8 8',
+    ])
+    expect(guard.health()).toMatchObject({
+      status: 'degraded',
+      detail: expect.stringMatching(/step 2 shed$/),
+    })
+    expect(after(0.2, 15).slice(-3)).toEqual(['7 8 8 8', '8 8 8 8', '8 8 8 8'])
+    expect(guard.health().status).toBe('ok')
   })
 
-  it('does not flap: it changes at most once in a quarter of a second, whatever is measured', () => {
+  it('changes at most once in a quarter of a second, whatever is measured in between', () => {
     const process = pretended()
     const guard = shedder({ maxEventLoopUtilization: 0.9 })
     outcomeOf(guard)
     let changes = 0
-    let before = 200
+    let before = guard.health().detail
     for (let ms = 0; ms < 5000; ms += 10) {
       process.pass(10)
       process.busy = ms % 20 === 0 ? 1 : 0.88
-      const now = outcomeOf(guard)
+      const now = guard.health().detail
       if (now !== before) changes += 1
       before = now
     }
@@ -113,21 +174,21 @@ describe('loadShed', () => {
     const guard = shedder({ maxEventLoopUtilization: 0.9, priority: prioritised })
     outcomeOf(guard)
     process.busy = 1
-    for (let i = 0; i < 4; i += 1) {
+    for (let i = 0; i < 6; i += 1) {
       process.pass(250)
       outcomeOf(guard)
     }
-    expect(guard.health().status).toBe('degraded')
+    expect(admitted(guard)).toBe('0 0 0 8')
     process.busy = 0.01
     process.pass(60_000)
-    expect(admitted(guard)).toBe('low normal high critical')
+    expect(admitted(guard)).toBe('8 8 8 8')
     expect(guard.health().status).toBe('ok')
     // Six seconds of rest or an hour: the next quarter of a second counts by itself.
     process.pass(3_600_000)
     outcomeOf(guard)
     process.busy = 1
     process.pass(250)
-    expect(outcomeOf(guard, 'low')).toBe(503)
+    expect(admitted(guard)).toBe('4 8 8 8')
   })
 
   it('recovers without a request: health says so', () => {
@@ -138,7 +199,65 @@ describe('loadShed', () => {
     process.pass(250)
     expect(guard.health().status).toBe('degraded')
     process.busy = 0
-    process.pass(250)
+    process.pass(1000)
+    expect(guard.health().status).toBe('ok')
+  })
+
+  it.each<[string, LoadShedOptions['priority'], number, number]>([
+    ['by priority', prioritised, 1.15, 0.8],
+    ['all alike', undefined, 1.15, 0.8],
+    ['all alike, twice as much as there is room for', undefined, 2, 0.45],
+  ])('settles where it can go on, in five minutes of overload: %s', (_case, priority, offered, least) => {
+    const { changes, work, refusedCritical } = overMinutes(5, priority, () => offered)
+    expect(changes.length).toBeLessThanOrEqual(2)
+    expect(work).toBeGreaterThan(least)
+    if (priority !== undefined) expect(refusedCritical).toBe(0)
+  })
+
+  it('neither flaps nor stays shut while an overload comes and goes', () => {
+    const random = randomFrom(1)
+    // Each minute: overload, calm, as much as there is room for, a noise about that, calm.
+    const offeredAt = (ms: number): number =>
+      [1.6, 0.5, 1, 0.75 + random() / 2, 0.5][Math.floor(ms / 60_000) % 5]!
+    const { changes, calm, refusedCritical } = overMinutes(10, prioritised, offeredAt)
+    const inMinute = (minute: number): number =>
+      changes.filter((ms) => Math.floor(ms / 60_000) === minute).length
+    for (const minute of [0, 1, 2, 4, 5, 6, 7, 9]) expect(inMinute(minute)).toBeLessThanOrEqual(4)
+    // A noise is an overload that comes and goes, many times.
+    for (const minute of [3, 8]) expect(inMinute(minute)).toBeLessThanOrEqual(30)
+    expect(refusedCritical).toBe(0)
+    for (const minute of [1, 4, 6, 9])
+      expect(calm).toEqual(expect.arrayContaining([minute * 60_000 + 6000, minute * 60_000 + 59_750]))
+  })
+
+  it('does not flap by a signal that hovers about its ceiling whatever is shed, as memory does', () => {
+    const process = pretended()
+    const guard = shedder({ maxEventLoopUtilization: 0.9, priority: prioritised })
+    const random = randomFrom(2)
+    const steps: (string | undefined)[] = []
+    for (let sample = 0; sample < 1200; sample += 1) {
+      process.busy = 0.9 * (0.8 + 0.3 * random())
+      process.pass(250)
+      steps.push(guard.health().detail)
+      expect(outcomeOf(guard, 'critical')).toBe(200)
+    }
+    expect(
+      steps.filter((step, at) => at > 0 && step?.at(-6) !== steps[at - 1]?.at(-6)).length,
+    ).toBeLessThanOrEqual(3)
+  })
+
+  it('has no timer any more once it is closed, whoever asks how it is', async () => {
+    const guard = shedder({ maxEventLoopDelayMs: 100 })
+    await guard.close()
+    for (let turn = 0; turn < 2; turn += 1) {
+      guard.health()
+      await guard.warmUp()
+      await new Promise((resolve) => setTimeout(resolve, 260))
+    }
+    const end = performance.now() + 400
+    while (performance.now() < end);
+    await new Promise((resolve) => setTimeout(resolve, 15))
+    // A timer that still ran would have seen that.
     expect(guard.health().status).toBe('ok')
   })
 
@@ -193,6 +312,24 @@ describe('loadShed', () => {
     outcomeOf(heap)
     process.pass(250)
     expect(outcomeOf(heap)).toBe(200)
+  })
+
+  it.each([
+    [1, '1 1 1 1'],
+    [2, '1 1 1 2'],
+    [3, '2 2 2 3'],
+    [5, '3 4 4 5'],
+    [10, '7 8 9 10'],
+    // 0.7 * 90 is a little less than 63.
+    [90, '63 72 81 90'],
+  ])('keeps a part of %p requests in flight for those that matter more', (maxInFlight, rooms) => {
+    const roomOf = (priority: string): number => {
+      const guard = shedder({ maxInFlight, priority: prioritised })
+      let room = 0
+      while (outcomeOf(guard, priority) === 200) room += 1
+      return room
+    }
+    expect(['low', 'normal', 'high', 'critical'].map(roomOf).join(' ')).toBe(rooms)
   })
 
   it('leaves those that were admitted alone, and refuses at once by what is in flight', async () => {

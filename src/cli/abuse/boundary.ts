@@ -5,11 +5,11 @@ import type { Answer, Sender } from './sender.js'
 const SHORT = 10
 
 export async function boundaryOf(sender: Sender, limit: Limit): Promise<Finding> {
-  const { windowSeconds, limit: points, burst = 0 } = limit
-  const most = points + burst
+  const { windowSeconds, limit: points, burst = 0, cost } = limit
+  const most = Math.floor((points + burst) / cost)
   const promise = `at most ${most} in any ${windowSeconds} s`
   if (windowSeconds > SHORT) return notJudged(promise, `only windows of up to ${SHORT} s are waited for`)
-  const runs = await proveBoundary(sender, windowSeconds, Math.max(points, burst))
+  const runs = await proveBoundary(sender, windowSeconds, Math.floor(Math.max(points, burst) / cost))
   if (runs === undefined) return notJudged(promise, 'the run met its bounds')
   return judgeBoundary(promise, runs, windowSeconds, most)
 }

@@ -15,6 +15,8 @@ export interface Limit {
   readonly limit: number
   readonly windowSeconds: number
   readonly burst: number | undefined
+  /** Points of a request, as far as the fields tell; else 1. */
+  readonly cost: number
   /** How many are to pass from now on, the first answer among them. */
   readonly expected: number
   /** Whether nothing was counted before. */
@@ -50,9 +52,26 @@ export function isRefused({ status }: Answer): boolean {
   return status === 429
 }
 
-/** Points that a bucket may have got back in so many seconds; a window gives none back before it is over. */
-export function refilled({ burst, limit, windowSeconds }: Limit, seconds: number): number {
-  return burst === undefined ? 0 : Math.ceil((seconds * limit) / windowSeconds) + 1
+/** Requests that a bucket may have got room for in so many seconds; a window gives none back before it is over. */
+export function refilled({ burst, limit, windowSeconds, cost }: Limit, seconds: number): number {
+  return burst === undefined ? 0 : Math.ceil((seconds * limit) / (windowSeconds * cost)) + 1
+}
+
+/** Why answers say nothing of how many pass: they are not all of one window. */
+export function broken(answers: readonly Answer[], limit: Limit): string | undefined {
+  // A bucket has no window that ends.
+  if (limit.burst !== undefined) return undefined
+  if (secondsIn(answers) > limit.windowSeconds) return 'it took longer than the window'
+  return hasTurned(answers, limit) ? 'a window ended meanwhile' : undefined
+}
+
+/** By when they say that their window ends: to the second, and that of a sliding one may move by a part of it. */
+function hasTurned(answers: readonly Answer[], { rule, windowSeconds }: Limit): boolean {
+  const ends = answers.flatMap(({ answeredMs, fields }) => {
+    const told = fields.limits?.find(({ name }) => name === rule)?.resetSeconds
+    return told === undefined ? [] : [answeredMs / 1000 + told]
+  })
+  return Math.max(...ends) - Math.min(...ends) > windowSeconds / 2 + 1
 }
 
 /** How long answers took in all, in **seconds**. */

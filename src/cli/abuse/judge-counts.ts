@@ -1,4 +1,5 @@
 import {
+  broken,
   failed,
   isLetThrough,
   isRefused,
@@ -18,19 +19,27 @@ export function judgeCounts(answers: readonly Answer[], limit: Limit, targets: n
 }
 
 function judgeCount(answers: readonly Answer[], limit: Limit): Finding {
-  const { expected, isFresh, windowSeconds, burst } = limit
-  const promise = `${expected} pass, and no more`
+  const { expected, isFresh, cost } = limit
+  const promise = `${expected} pass${cost === 1 ? '' : ` at ${cost} points each`}, and no more`
   const passed = answers.filter(isLetThrough).length
   const refused = answers.filter(isRefused).length
   const says = `${answers.length} sent: ${passed} let through, ${refused} refused with 429`
-  const seconds = secondsIn(answers)
-  if (burst === undefined && seconds > windowSeconds)
-    return notJudged(promise, `${says}; it took longer than the window`)
+  const why = broken(answers, limit)
+  if (why !== undefined) return notJudged(promise, `${says}; ${why}`)
   // What was charged before may have come back in the meantime.
-  const most = isFresh ? expected + refilled(limit, seconds) : Math.max(expected, limit.limit)
+  const most = isFresh
+    ? expected + refilled(limit, secondsIn(answers))
+    : Math.max(expected, Math.floor(limit.limit / cost))
   if (passed >= expected && passed <= most && refused > 0) return kept(promise, says)
-  const hint = passed < expected ? 'was something counted before? ' : ''
-  return failed(promise, `${says}; ${hint}a limit by gcra needs --burst`)
+  return failed(promise, [says, ...hintsOn(limit, passed)].join('; '))
+}
+
+function hintsOn({ expected, burst, isTold }: Limit, passed: number): readonly string[] {
+  const hints = [
+    ...(passed < expected ? ['was something counted before?'] : []),
+    ...(passed < expected && !isTold ? ['no field tells what a request costs'] : []),
+  ]
+  return burst === undefined ? [...hints, 'a limit by gcra needs --burst'] : hints
 }
 
 function judgeFaults(answers: readonly Answer[]): Finding {

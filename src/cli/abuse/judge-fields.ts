@@ -1,4 +1,13 @@
-import { failed, isLetThrough, isRefused, kept, notJudged, type Finding, type Limit } from './findings.js'
+import {
+  broken,
+  failed,
+  isLetThrough,
+  isRefused,
+  kept,
+  notJudged,
+  type Finding,
+  type Limit,
+} from './findings.js'
 import type { Answer } from './sender.js'
 
 /** `Retry-After` of the refused, and the fields of all. */
@@ -46,17 +55,23 @@ function judgeTold(answers: readonly Answer[], limit: Limit): Finding {
 function judgeRemaining(
   promise: string,
   told: readonly { readonly answer: Answer; readonly remaining: number }[],
-  { expected, burst, isFresh }: Limit,
+  limit: Limit,
 ): Finding {
+  const { expected, burst, isFresh, cost } = limit
   const passed = told.filter(({ answer }) => isLetThrough(answer)).map(({ remaining }) => remaining)
   const refused = told.filter(({ answer }) => isRefused(answer)).map(({ remaining }) => remaining)
-  if (refused.some((remaining) => remaining !== 0))
+  if (refused.some((remaining) => remaining >= cost))
     return failed(promise, 'a refused request is told that points are left')
+  const answers = told.map(({ answer }) => answer)
+  const why = broken(answers, limit)
+  if (why !== undefined) return notJudged(promise, why)
   if (burst !== undefined || !isFresh) return kept(promise, `on ${told.length} answers`)
+  const [most, least] = [limit.limit - cost, limit.limit - expected * cost]
+  const range = `from ${most} to ${least}${cost === 1 ? '' : ` by ${cost}`}`
   const isCountedDown =
     passed.length === expected &&
-    passed.toSorted((a, b) => b - a).every((remaining, index) => remaining === expected - 1 - index)
+    passed.toSorted((a, b) => b - a).every((remaining, index) => remaining === most - index * cost)
   return isCountedDown
-    ? kept(promise, `on ${told.length} answers; what is left is counted down from ${expected - 1} to 0`)
-    : failed(promise, `what is left is not counted down from ${expected - 1} to 0, each once`)
+    ? kept(promise, `on ${told.length} answers; what is left is counted down ${range}`)
+    : failed(promise, `what is left is not counted down ${range}, each once`)
 }

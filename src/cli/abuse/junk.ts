@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import {
+  broken,
   failed,
   isLetThrough,
   kept,
@@ -21,10 +22,10 @@ export async function proveJunk(sender: Sender, limit: Limit, before: readonly A
   const junk = await sender.send(count, junkHeaders)
   const [after] = await sender.send(1)
   if (junk.length < count || after === undefined) return notJudged(promise, 'the run met its bounds')
-  const seconds = secondsIn([...before, after])
-  if (limit.burst === undefined && (!limit.isFresh || seconds > limit.windowSeconds))
+  const own = [...before, after]
+  if (limit.burst === undefined && (!limit.isFresh || broken(own, limit) !== undefined))
     return notJudged(promise, 'points may have come back in the meantime')
-  const most = refilled(limit, seconds)
+  const most = refilled(limit, secondsIn(own))
   const passed = junk.filter(isAdmitted).length
   if (passed > most)
     return failed(

@@ -65,5 +65,5 @@ function remarksOn(
 
 function failedIn(findings: readonly Finding[]): string {
   const count = findings.filter(({ outcome }) => outcome === 'failed').length
-  return count === 0 ? 'the run took longer than the window' : `${count} of ${findings.length} checks failed`
+  return count === 0 ? 'the count could not be judged' : `${count} of ${findings.length} checks failed`
 }

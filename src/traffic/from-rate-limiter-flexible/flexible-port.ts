@@ -18,6 +18,7 @@ import {
   type FlexiblePolicy,
   type FlexibleResult,
 } from './limiters.js'
+import { Returning } from './returning.js'
 
 /** One limit of a request, and where it is counted. */
 interface Place {
@@ -29,15 +30,21 @@ interface Place {
   readonly options: { readonly customDuration: number }
 }
 
+/** What was charged, and what the limiter said then. */
+type Charge = readonly [Place, FlexibleResult]
+
 /**
  * Counts with limiters of rate-limiter-flexible, one after the other. They charge a caller that they refuse too: that is
  * given back, and so is what others charged before. But points that come back when their window has ended are points of
  * the next one, which a caller could collect: near the end of a window nothing is given back.
+ *
+ * A decision is one operation under the store's guard, and waits for nothing that it does not need.
  */
 export class FlexiblePort implements RateLimitPort {
   readonly #given: FlexibleLimiter | ((policy: FlexiblePolicy) => FlexibleLimiter)
   readonly #guard: StoreGuard
   readonly #tooLateMs: number
+  readonly #returning: Returning
   readonly #limiters = new Map<string, FlexibleLimiter>()
 
   constructor(
@@ -48,6 +55,8 @@ export class FlexiblePort implements RateLimitPort {
     this.#given = given
     this.#guard = guard
     this.#tooLateMs = timeoutMs + 1000
+    // What waits for them has to get its own answer in that time too.
+    this.#returning = new Returning(timeoutMs / 10)
   }
 
   /** Throws a `TypeError` for a policy that these limiters cannot keep. */
@@ -59,66 +68,51 @@ export class FlexiblePort implements RateLimitPort {
   }
 
   async take(checks: readonly RateLimitCheck[]): Promise<RateLimitAnswer> {
+    if (checks.length === 0) return { allowed: true, states: [] }
     const places = checks.map((check) => this.#placeOf(check))
     // What can never fit charges nobody.
     if (places.some(({ check }) => neverFits(check) && check.isTrial !== true)) return this.#ask(places)
-    const charged: (readonly [Place, FlexibleResult])[] = []
+    const charged: Charge[] = []
     try {
       const answer = await this.#takeEach(places, charged)
-      await this.#giveBack(
-        charged.filter(([place], at) => !answer.allowed || isOver(place, charged[at]?.[1])),
-      )
+      this.#giveBack(charged.filter(([place, result]) => !answer.allowed || isOver(place, result)))
       return answer
     } catch (cause) {
-      // Nobody waits for a store that has just failed.
-      void this.#giveBack(charged.splice(0))
+      this.#giveBack(charged)
       throw cause
     }
   }
 
-  /** One after the other, until one refuses. A step whose time is over is the last one. */
-  async #takeEach(
-    places: readonly Place[],
-    charged: (readonly [Place, FlexibleResult])[],
-  ): Promise<RateLimitAnswer> {
-    let isDone = false
+  /**
+   * One after the other, until one refuses; then, for the fields of the refusal, it looks at those that nobody asked. That
+   * is in the same time, and the refusal stands where it is not enough.
+   */
+  async #takeEach(places: readonly Place[], charged: Charge[]): Promise<RateLimitAnswer> {
+    const taken: RateLimitState[] = []
+    const isRefused = (): boolean => !hasRoom(checksOf(places), taken)
+    let others: readonly RateLimitState[] | undefined
+    let hasEnded = false
+    const isOverdue = (): boolean => hasEnded
     try {
-      const states = await this.#guard.run(async () => {
-        const states: RateLimitState[] = []
-        for (const place of places) {
-          if (isDone) break
-          const { check } = place
-          if (neverFits(check)) {
-            states.push(stateAfter(place, { consumedPoints: check.rule.limit, msBeforeNext: -1 }, 0))
-            continue
-          }
-          const result = await settled(place.limiter.consume(place.key, check.cost, place.options))
-          charged.push([place, result])
-          states.push(stateAfter(place, result, check.cost))
-          if (states.at(-1)?.allowed === false && check.isTrial !== true) break
+      await this.#run(places, async () => {
+        while (!isOverdue() && !isRefused() && taken.length < places.length) {
+          const [state, charge] = await takeOne(places[taken.length] as Place)
+          taken.push(state)
+          if (charge === undefined) continue
+          // The others were given back when the time was over.
+          if (isOverdue()) this.#giveBack([charge])
+          else charged.push(charge)
         }
-        return states
+        if (!isOverdue()) others = await statesOf(places.slice(taken.length))
       })
-      const allowed = states.length === places.length && hasRoom(checksOf(places), states)
-      return { allowed, states: allowed ? states : await this.#completed(places, states) }
+    } catch (cause) {
+      if (!isRefused()) throw cause
     } finally {
-      isDone = true
+      hasEnded = true
     }
-  }
-
-  /** For the fields of a refusal: those that were charged as they will be, and those that nobody asked. */
-  async #completed(
-    places: readonly Place[],
-    states: readonly RateLimitState[],
-  ): Promise<readonly RateLimitState[]> {
-    const before = states.map((state, at) => {
-      const { cost } = (places[at] as Place).check
-      return state.allowed ? { ...state, remaining: state.remaining + cost } : state
-    })
-    const others = places.slice(states.length)
-    const unknown = others.map((place) => stateAfter(place, NOTHING, 0))
-    const asked = await this.#ask(others).catch(() => ({ states: unknown }))
-    return [...before, ...asked.states]
+    if (!isRefused()) return { allowed: true, states: taken }
+    const unknown = places.slice(taken.length).map((place) => stateAfter(place, NOTHING, 0))
+    return { allowed: false, states: [...unchargedOf(places, taken), ...(others ?? unknown)] }
   }
 
   async peek(checks: readonly RateLimitCheck[]): Promise<RateLimitAnswer> {
@@ -126,43 +120,55 @@ export class FlexiblePort implements RateLimitPort {
   }
 
   async #ask(places: readonly Place[]): Promise<RateLimitAnswer> {
-    if (places.length === 0) return { allowed: true, states: [] }
-    const states = await this.#guard.run(() =>
-      Promise.all(
-        places.map(async (place) => {
-          const kept = await settled(place.limiter.get(place.key))
-          return stateAfter(place, live(kept), 0)
-        }),
-      ),
-    )
+    const states = await this.#run(places, () => statesOf(places))
     return { allowed: hasRoom(checksOf(places), states), states }
+  }
+
+  /** Under the store's guard, after what is on its way back to these places. */
+  #run<T>(places: readonly Place[], operation: () => Promise<T>): Promise<T> {
+    return this.#guard.run(async () => {
+      await this.#returning.settled(places.map(({ key }) => key))
+      return operation()
+    })
   }
 
   async refund(checks: readonly RateLimitCheck[]): Promise<void> {
     const places = checks.map((check) => this.#placeOf(check))
-    await this.#guard.run(async () => {
+    await this.#run(places, async () => {
       const kept = await Promise.all(places.map(({ limiter, key }) => settled(limiter.get(key))))
-      await Promise.all(places.map((place, at) => this.#reward(place, live(kept[at] ?? null))))
+      await Promise.all(places.map((place, at) => this.#reward([place, live(kept[at] ?? null)])))
     })
   }
 
   async reset(checks: readonly RateLimitCheck[]): Promise<void> {
     const places = checks.map((check) => this.#placeOf(check))
-    await this.#guard.run(() => Promise.all(places.map(({ limiter, key }) => limiter.delete(key))))
+    await this.#run(places, () => Promise.all(places.map(({ limiter, key }) => limiter.delete(key))))
   }
 
-  /** Best effort: points that do not come back are points that somebody has to wait for. */
-  async #giveBack(charged: readonly (readonly [Place, FlexibleResult])[]): Promise<void> {
-    if (charged.length === 0) return
-    await this.#guard
-      .run(() => Promise.all(charged.map(([place, result]) => this.#reward(place, result))))
-      .catch(() => undefined)
+  /**
+   * Goes out at once, and nobody waits for it but whoever asks for the same keys next. Best effort: points that do not come
+   * back are points that somebody has to wait for.
+   */
+  #giveBack(charged: readonly Charge[]): void {
+    const due = charged.filter((charge) => this.#dueTo(charge) > 0)
+    // What asks the store for nothing says nothing about the store.
+    if (due.length === 0) return
+    this.#returning.add(
+      due.map(([{ key }]) => key),
+      this.#guard.run(() => Promise.all(due.map((charge) => this.#reward(charge)))),
+    )
+  }
+
+  /** Points to give back: none that would come back in the next window. */
+  #dueTo([{ check }, { consumedPoints, msBeforeNext }]: Charge): number {
+    return msBeforeNext < this.#tooLateMs ? 0 : Math.min(check.cost, consumedPoints)
   }
 
   /** Never below nothing: a count below nothing would be points that nobody was promised. */
-  async #reward({ check, limiter, key, options }: Place, kept: FlexibleResult): Promise<void> {
-    const points = Math.min(check.cost, kept.consumedPoints)
-    if (points <= 0 || kept.msBeforeNext < this.#tooLateMs) return
+  async #reward(charge: Charge): Promise<void> {
+    const [{ limiter, key, options }] = charge
+    const points = this.#dueTo(charge)
+    if (points <= 0) return
     const after = (await limiter.reward(key, points, options)) as FlexibleResult
     if (after.consumedPoints < 0) await limiter.penalty(key, -after.consumedPoints, options)
   }
@@ -210,8 +216,30 @@ function neverFits({ rule, cost }: RateLimitCheck): boolean {
   return cost > rule.limit
 }
 
-function isOver({ check }: Place, result: FlexibleResult | undefined): boolean {
-  return (result?.consumedPoints ?? 0) > check.rule.limit
+function isOver({ check }: Place, { consumedPoints }: FlexibleResult): boolean {
+  return consumedPoints > check.rule.limit
+}
+
+/** What never fits is told, and not charged. */
+async function takeOne(place: Place): Promise<readonly [RateLimitState, Charge?]> {
+  const { check, limiter, key, options } = place
+  if (neverFits(check)) return [stateAfter(place, { consumedPoints: check.rule.limit, msBeforeNext: -1 }, 0)]
+  const result = await settled(limiter.consume(key, check.cost, options))
+  return [stateAfter(place, result, check.cost), [place, result]]
+}
+
+function statesOf(places: readonly Place[]): Promise<readonly RateLimitState[]> {
+  return Promise.all(
+    places.map(async (place) => stateAfter(place, live(await settled(place.limiter.get(place.key))), 0)),
+  )
+}
+
+/** What was charged for a request that is refused, as it will be. */
+function unchargedOf(places: readonly Place[], states: readonly RateLimitState[]): readonly RateLimitState[] {
+  return states.map((state, at) => {
+    const { cost } = (places[at] as Place).check
+    return state.allowed ? { ...state, remaining: state.remaining + cost } : state
+  })
 }
 
 const NOTHING: FlexibleResult = { consumedPoints: 0, msBeforeNext: -1 }

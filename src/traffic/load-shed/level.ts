@@ -5,10 +5,15 @@ import type { Pressure } from './signals.js'
 export const SAMPLE_MS = 250
 /** Below this part of a ceiling a signal is well again; between it and the ceiling everything stays as it is. */
 const WELL = 0.85
+/** Steps up by a sample beyond a ceiling, and down by one that was well: quick to shed, slow to take it back. */
+const UP = 1 / 2
+const DOWN = 1 / 8
 
 /**
- * How far shedding goes: one step up for each sample beyond a ceiling, one step down for each time of a sample that was
- * well. The two differ, and steps take their time, so that it does not flap.
+ * How far shedding goes, in steps and parts of a step.
+ *
+ * Parts, because what is shed is what makes a process well: were a whole step taken back at once, the overload would be
+ * there again, and so in turns. In parts it comes to rest where the process can go on.
  *
  * Samples are taken when somebody asks: nothing runs while no request comes.
  */
@@ -18,6 +23,8 @@ export class Level {
   #sampledMs: number
   #steps = 0
   #worst: Pressure | undefined
+  // What of a request is still to be shed; a half of one is one.
+  #due = 0.5
 
   constructor(measure: () => Pressure | undefined, highest: number) {
     this.#measure = measure
@@ -25,7 +32,7 @@ export class Level {
     this.#sampledMs = -Infinity
   }
 
-  /** Steps of shedding now: 0 is none. */
+  /** Steps of shedding now, with the part of the last one: 0 is none. */
   now(): number {
     const nowMs = monotonicMs()
     const passedMs = nowMs - this.#sampledMs
@@ -38,14 +45,24 @@ export class Level {
     return this.#steps
   }
 
+  /** Whether a request is shed that so many steps spare. Where a part of them is, they are shed by turns. */
+  sheds(rank: number): boolean {
+    const part = this.now() - rank
+    if (part <= 0 || part >= 1) return part >= 1
+    this.#due += part
+    if (this.#due < 1) return false
+    this.#due -= 1
+    return true
+  }
+
   /** The signal that the last sample found worst. */
   get worst(): Pressure | undefined {
     return this.#worst
   }
 
   #stepped(part: number, samples: number): number {
-    if (part >= 1) return Math.min(this.#highest, this.#steps + 1)
+    if (part >= 1) return Math.min(this.#highest, this.#steps + UP)
     // A sample of a long rest stands for all that were not taken in it.
-    return part < WELL ? Math.max(0, this.#steps - samples) : this.#steps
+    return part < WELL ? Math.max(0, this.#steps - samples * DOWN) : this.#steps
   }
 }

@@ -26,6 +26,7 @@ export class Signals {
   readonly #ceilings: Ceilings
   #utilization = performance.eventLoopUtilization()
   #delay: IntervalHistogram | undefined
+  #isClosed = false
 
   constructor(ceilings: Ceilings) {
     this.#ceilings = ceilings
@@ -45,7 +46,9 @@ export class Signals {
     return pressures.toSorted((a, b) => b.part - a.part)[0]
   }
 
+  /** Ends the one thing that runs by itself. What only reads goes on: requests may still come. */
   close(): void {
+    this.#isClosed = true
     this.#delay?.disable()
     this.#delay = undefined
   }
@@ -58,6 +61,7 @@ export class Signals {
 
   /** The longest but a hundredth. Node measures from tick to tick of its own timer, whose length is no delay. */
   #delaySinceAsked(): number {
+    if (this.#isClosed) return 0
     if (this.#delay === undefined) {
       this.#delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
       this.#delay.enable()
