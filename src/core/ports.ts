@@ -99,7 +99,10 @@ export interface SharedStore {
    * Runs one operation under the store's time-out and circuit breaker. Rejects with a `SecurityProblem` (503,
    * `store_unavailable`) where the operation failed, took too long, or was not even tried. An operation that timed
    * out may still be carried out by the server: it must never be tried again.
+   *
+   * `isMereRead` for what is read before something is written: a server that is full, or a replica, answers that well
+   * and takes nothing in, and would never be told from one that works.
    */
-  run<T>(operation: () => Promise<T>): Promise<T>
+  run<T>(operation: () => Promise<T>, isMereRead?: boolean): Promise<T>
   health(): Health
 }

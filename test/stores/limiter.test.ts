@@ -428,6 +428,42 @@ describeWith(program('redis-server', 'redis-server'), 'in Redis', () => {
     jest.restoreAllMocks()
   })
 
+  it.each([10, 3_600_000, 86_400_000])(
+    'is not locked for as long as a clock goes back: %d ms',
+    async (backMs) => {
+      now = NOON
+      const limiter = onOurClock()
+      const rule = sliding(5, 60_000)
+      const passes = async (): Promise<number> => {
+        let passed = 0
+        for (let index = 0; index < 8; index += 1)
+          passed += (await limiter.take([check(rule)])).allowed ? 1 : 0
+        return passed
+      }
+      expect(await passes()).toBe(5)
+      now -= backMs
+      const refused = await limiter.take([check(rule)])
+      expect(refused).toMatchObject({ allowed: false, states: [{ remaining: 0 }] })
+      // A window from the moment that the clock shows now, and the slot in which it ends.
+      expect(refused.states[0]?.retryMs).toBeLessThanOrEqual(61_200)
+      now += 59_000
+      expect(await passes()).toBe(0)
+      now += 2_300
+      expect(await passes()).toBe(5)
+    },
+  )
+
+  it('counts on at the slot of a clock that went back a little', async () => {
+    now = NOON
+    const limiter = onOurClock()
+    const rule = sliding(5, 1000)
+    expect((await limiter.take([check(rule, 'a', 2)])).states[0]?.remaining).toBe(3)
+    now -= 30
+    expect((await limiter.take([check(rule, 'a', 2)])).states[0]?.remaining).toBe(1)
+    await limiter.refund([check(rule, 'a', 3)])
+    expect((await limiter.take([check(rule)])).states[0]?.remaining).toBe(3)
+  })
+
   it('asks for all limits of a request in one command, by the digest of a script that the server knows', async () => {
     const monitored = client.duplicate()
     const sent: string[][] = []

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import type { SecurityProblem } from '../../src/core/problem.js'
 import { isMistakeOfSetUp, storeGuard, type StoreGuard } from '../../src/stores/redis/store-guard.js'
 
@@ -65,7 +65,7 @@ describe('the time-out of a store', () => {
     ['nothing at all', undefined, 'failed'],
   ])('says of a failure no more than %s', async (_case, cause, problem) => {
     const guard = guardOf(50)
-     
+
     const failed = outcome(guard.run(() => Promise.reject(cause)))
     expect(await failed).toMatchObject({ reason: 'store_unavailable', evidence: { problem } })
     // While nothing is tried, what opened the circuit stays known.
@@ -89,6 +89,27 @@ describe('the time-out of a store', () => {
       }
     },
   )
+
+  it('is not there because a server that takes nothing in is still read', async () => {
+    const guard = guardOf(50, 3)
+    const readOnly = (): Promise<never> =>
+      Promise.reject(new Error('READONLY You cannot write against a replica'))
+    for (let index = 0; index < 3; index += 1) {
+      expect(await outcome(guard.run(reply, true))).toBe('reply')
+      expect(await outcome(guard.run(readOnly))).toMatchObject({ evidence: { problem: 'failed: READONLY' } })
+      await new Promise(setImmediate)
+    }
+    expect(guard.health()).toMatchObject({ status: 'down', detail: 'circuit open' })
+    expect(await outcome(guard.run(reply, true))).toMatchObject({ evidence: { problem: 'circuit open' } })
+    // After the cool-down what is read passes, and what is written decides.
+    const later = performance.now() + 1001
+    jest.spyOn(performance, 'now').mockImplementation(() => later)
+    expect(await outcome(guard.run(reply, true))).toBe('reply')
+    expect(guard.health()).toMatchObject({ status: 'degraded', detail: 'circuit open' })
+    expect(await outcome(guard.run(reply))).toBe('reply')
+    expect(guard.health().status).toBe('ok')
+    jest.restoreAllMocks()
+  })
 
   it('counts what fails in one turn once, and what fails one after the other each time', async () => {
     const guard = guardOf(10, 2)

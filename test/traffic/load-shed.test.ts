@@ -106,7 +106,7 @@ const outcomeOf = (guard: ReturnType<typeof loadShed>, priority?: string): numbe
     method: 'GET',
     url: '/',
   }
-  guard(req as never, { on: () => undefined } as never, (problem) => {
+  guard(req as never, { on: () => undefined, once: () => undefined } as never, (problem) => {
     status = (problem as { status?: number } | undefined)?.status ?? 200
   })
   return status

@@ -152,9 +152,9 @@ function contract(title: string, makeStore: () => Store): void {
           res.destroy()
         }),
       )
-      for (let i = 1; i <= 3; i += 1) {
+      // More than three: fetch may take up a connection that is gone by then, and the request never comes.
+      for (let tried = 0; ended < 3 && tried < 9; tried += 1) {
         await attempt('right').catch(() => undefined)
-        await until(() => ended === i)
         await pause(5)
       }
       expect(ended).toBe(3)

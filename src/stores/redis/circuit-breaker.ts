@@ -35,11 +35,16 @@ export class CircuitBreaker {
     return this.#state === 'open' && monotonicMs() - this.#openedMs >= this.#policy.coolDownMs
   }
 
-  /** Whether an operation may be tried now. A `true` must be followed by `succeeded` or `failed`. */
+  /** Whether an operation may be tried now. A `true` must be followed by `succeeded`, `passed` or `failed`. */
   tryAcquire(): boolean {
     if (!this.wouldTry) return false
     if (this.#state === 'open') this.#become('half-open')
     return true
+  }
+
+  /** What was tried did not fail, and proves nothing: failures stay counted, and the next operation is the probe. */
+  passed(): void {
+    if (this.#state === 'half-open') this.#state = 'open'
   }
 
   succeeded(): void {

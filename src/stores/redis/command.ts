@@ -23,17 +23,17 @@ export function command(store: SharedStore, name: string, key: string, ...rest: 
 }
 
 /**
- * A command that answers a whole number, for each of several keys at the same time, as one operation: where the circuit
+ * A command that reads a whole number, for each of several keys at the same time, as one operation: where the circuit
  * breaker lets one through to see whether the server is back, it is all of them. A server that answers something else has
  * failed.
  */
-export function integerCommands(
+export function readIntegers(
   store: SharedStore,
   name: string,
   keys: readonly string[],
 ): Promise<readonly number[]> {
   const ask = async (key: string): Promise<number> => integerIn(await send(store, name, [key], key))
-  return store.run(() => Promise.all(keys.map(ask)))
+  return store.run(() => Promise.all(keys.map(ask)), true)
 }
 
 /** A whole number, also where the client hands numbers on as text. Throws for anything else. */

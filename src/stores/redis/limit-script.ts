@@ -64,6 +64,19 @@ for i = 1, #KEYS do
     reset = window
     if to > 0 then
       total = unpack('>d', kept)
+      if unpack('>d', kept, to - 15) > slot then
+        -- A clock that went back: what was charged later than now was charged now. Written at once, also for a refusal,
+        -- or it would stay in front of the clock for as long as that went back.
+        local points, cut = 0, to
+        while cut > 8 do
+          local newest, had = unpack('>dd', kept, cut - 15)
+          if newest < slot then break end
+          points, cut = points + had, cut - 16
+        end
+        kept = string.sub(kept, 1, cut) .. pack('>dd', slot, points)
+        to = #kept
+        if what ~= 'peek' then redis.call('SET', KEYS[i], kept, 'PX', format('%.0f', ceil((SLOTS + 1) * part / 1000))) end
+      end
       while from < to do
         local oldest, points = unpack('>dd', kept, from)
         if oldest >= slot - SLOTS then
@@ -92,8 +105,7 @@ for i = 1, #KEYS do
       local points = charged
       if to > from then
         local newest, had = unpack('>dd', kept, to - 15)
-        -- A clock that went back charges the newest slot.
-        if newest >= slot then slot, points, to = newest, had + charged, to - 16 end
+        if newest == slot then slot, points, to = newest, had + charged, to - 16 end
       end
       tail, total = pack('>dd', slot, points), total + charged
     end

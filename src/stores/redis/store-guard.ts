@@ -20,7 +20,7 @@ export interface StoreGuardSettings {
 }
 
 export interface StoreGuard {
-  run<T>(operation: () => Promise<T>): Promise<T>
+  run<T>(operation: () => Promise<T>, isMereRead?: boolean): Promise<T>
   health(): Health
 }
 
@@ -36,12 +36,13 @@ export function storeGuard(store: string, name: string, settings: StoreGuardSett
     onChange: announce,
   })
 
-  async function run<T>(operation: () => Promise<T>): Promise<T> {
+  async function run<T>(operation: () => Promise<T>, isMereRead = false): Promise<T> {
     if (!breaker.tryAcquire()) throw unavailable('circuit open', { after: lastProblem })
     const countedBefore = counted
     try {
       const result = await withTimeout(operation, timeoutMs)
-      breaker.succeeded()
+      if (isMereRead) breaker.passed()
+      else breaker.succeeded()
       return result
     } catch (cause) {
       lastProblem = problemOf(cause)

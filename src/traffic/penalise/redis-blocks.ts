@@ -1,5 +1,5 @@
 import type { SharedStore } from '../../core/ports.js'
-import { evaluate, integerCommands } from '../../stores/redis/command.js'
+import { evaluate, readIntegers } from '../../stores/redis/command.js'
 import type { Blocks, Culprit } from './blocks.js'
 
 /** Keys: failures, blocks so far, the block. One step, so that no two instances count one failure to two blocks. */
@@ -27,7 +27,7 @@ export class RedisBlocks implements Blocks {
 
   remainingMs(culprits: readonly Culprit[]): Promise<readonly number[]> {
     const keys = culprits.map((culprit) => this.#key(culprit, 'block'))
-    return integerCommands(this.#store, 'PTTL', keys)
+    return readIntegers(this.#store, 'PTTL', keys)
   }
 
   async noteFailure(culprits: readonly Culprit[]): Promise<void> {

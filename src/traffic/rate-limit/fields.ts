@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { wallClockMs } from '../../core/clock.js'
 import type { LimitRule, RateLimitState } from '../../core/ports.js'
-import { retryAfter as field } from '../../core/retry-after.js'
 
 /**
  * `draft-10`: `RateLimit` and `RateLimit-Policy` as lists (draft-ietf-httpapi-ratelimit-headers-10). `draft-7`: the same
@@ -68,10 +67,6 @@ function writeOne(res: ServerResponse, format: FieldFormat, { rule, state }: Tol
 
 function tightest(told: readonly Told[]): Told {
   return told.reduce((least, each) => (each.state.remaining < least.state.remaining ? each : least))
-}
-
-export function retryAfter(retryMs: number): string | undefined {
-  return field(retryMs)['retry-after']
 }
 
 const PERIOD_SECONDS = { minute: 60, hour: 3600, day: 86_400, month: 2_678_400 }
