@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { addressKey } from './address.js'
+import { addressKey, type AddressPrefix } from './address.js'
 import type { ClientCertificate } from './client-certificate.js'
 import { SecurityProblem } from './problem.js'
 import { processRegistry } from './process-registry.js'
@@ -72,7 +72,7 @@ function isForwarded({ headers }: IncomingMessage): boolean {
 export function clientKey(
   { socket }: IncomingMessage,
   { address }: Client,
-  addressPrefix: 56 | 64 = 64,
+  addressPrefix: AddressPrefix = 64,
 ): string {
   const key = addressKey(address, addressPrefix)
   if (key !== undefined) return key

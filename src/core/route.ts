@@ -1,13 +1,19 @@
 import type { IncomingMessage } from 'node:http'
 import { innerStackOf, pathsOf, stackOf, type RouterLayer } from './router.js'
 
+/** What this library reads of an application. */
+interface ApplicationParts {
+  readonly settings?: Readonly<Record<string, unknown>>
+  readonly router?: unknown
+  readonly _router?: unknown
+  /** The application that this one is mounted on, and where: at the last place, if there are several. */
+  readonly parent?: ApplicationParts
+  readonly mountpath?: unknown
+}
+
 /** What Express adds to a request that this library reads. All of it may be missing: a plain server has none. */
 export interface ExpressParts {
-  readonly app?: {
-    readonly settings?: Readonly<Record<string, unknown>>
-    readonly router?: unknown
-    readonly _router?: unknown
-  }
+  readonly app?: ApplicationParts
   readonly baseUrl?: string
   readonly route?: { readonly path?: unknown }
   readonly originalUrl?: string
@@ -26,11 +32,19 @@ const MAX_NESTING = 20
  * The template of the route that is being served (`/tenants/:id/orders`), or `unmatched` before one is.
  *
  * Never the concrete path: `baseUrl` holds the caller's own values where a mount path has parameters. A mount path
- * that this version of Express does not show, and that of a router which is mounted twice, stands as `{mount}`.
+ * that this version of Express does not show, and that of a router or an application which is mounted twice, stands as
+ * `{mount}`.
  */
 export function routeTemplate(req: IncomingMessage): string {
-  const { route, baseUrl, app } = req as IncomingMessage & ExpressParts
+  const { route, app, originalUrl } = req as IncomingMessage & ExpressParts
   if (route === undefined) return UNMATCHED
+  const template = templateWithin(req, route)
+  return app?.parent === undefined ? template : `${mountOf(app, originalUrl ?? '')}${template}`
+}
+
+/** Of the application that holds the route. */
+function templateWithin(req: IncomingMessage, route: { readonly path?: unknown }): string {
+  const { baseUrl, app } = req as IncomingMessage & ExpressParts
   const known = templates.get(route)
   if (known !== undefined) return known
   const path = pathText(route.path)
@@ -40,6 +54,17 @@ export function routeTemplate(req: IncomingMessage): string {
   const template = mounts.length === 1 ? `${mounts[0] ?? ''}${path}` : `{mount}${path}`
   if (mounts.length > 0) templates.set(route, template)
   return template
+}
+
+/** Where an application is mounted. A plain path is compared with what was asked for: it may be another place. */
+function mountOf({ parent, mountpath }: ApplicationParts, url: string, depth = 0): string {
+  if (parent === undefined) return ''
+  if (depth > MAX_NESTING) return '{mount}'
+  const outer = mountOf(parent, url, depth + 1)
+  if (mountpath === '/') return outer
+  const text = `${outer}${pathText(mountpath)}`
+  const isPlain = !/[{,(*:?+]/.test(text)
+  return isPlain && !url.toLowerCase().startsWith(text.toLowerCase()) ? '{mount}' : text
 }
 
 function pathText(path: unknown): string {

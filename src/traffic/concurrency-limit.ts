@@ -1,24 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressPrefix } from '../core/address.js'
 import type { Mode } from '../core/decision.js'
 import { PASSED, defineGuard, type Guard, type Verdict } from '../core/guard.js'
 import type { Health, Stateful } from '../core/lifecycle.js'
-import {
-  callback,
-  checkOptions,
-  either,
-  enforceOrReport,
-  integer,
-  listOf,
-  oneOf,
-  record,
-  required,
-  ruleName,
-} from '../core/options.js'
+import { checkOptions, enforceOrReport, integer, record, required, ruleName } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
 import { chain } from '../core/thenable.js'
 import { Slots, type QueueSettings } from './concurrency-limit/slots.js'
-import { LIMIT_FACTS, keyReader, type AddressPrefix, type LimitBy } from './rate-limit/keys.js'
+import { keyReader, type LimitBy } from './rate-limit/keys.js'
+import { addressPrefixRule, limitBy } from './shared-options.js'
 import { hasEnded, whenEnded } from './shared-end.js'
 
 export interface ConcurrencyLimitOptions {
@@ -62,8 +53,8 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
     {
       name: required(ruleName),
       limit: required(integer(1, 1_000_000)),
-      by: either(oneOf(...LIMIT_FACTS), listOf(oneOf(...LIMIT_FACTS)), callback),
-      addressPrefix: oneOf(56, 64),
+      by: limitBy,
+      addressPrefix: addressPrefixRule,
       queue: record,
       mode: enforceOrReport,
     },

@@ -17,7 +17,8 @@ import {
 import { GuardedCounters, type Counted } from './rate-limit/outage.js'
 
 export type { FieldFormat } from './rate-limit/fields.js'
-export type { AddressPrefix, KeyFunction, LimitBy, LimitFact } from './rate-limit/keys.js'
+export type { AddressPrefix } from '../core/address.js'
+export type { KeyFunction, LimitBy, LimitFact } from './rate-limit/keys.js'
 export type {
   LimitPolicy,
   LimitSettings,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressPrefix } from '../core/address.js'
 import type { RequestContext } from '../core/context.js'
 import type { Mode } from '../core/decision.js'
 import { PASSED, defineGuard, type Guard, type Verdict } from '../core/guard.js'
@@ -9,9 +10,7 @@ import {
   either,
   enforceOrReport,
   integer,
-  listOf,
   misuse,
-  oneOf,
   required,
   ruleName,
 } from '../core/options.js'
@@ -20,10 +19,16 @@ import { SecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm } from '../core/thenable.js'
 import { leaseCounters } from './rate-limit/counters.js'
-import { LIMIT_FACTS, type AddressPrefix, type LimitBy } from './rate-limit/keys.js'
+import type { LimitBy } from './rate-limit/keys.js'
 import { settingsOf, type Policy } from './rate-limit/options.js'
 import { GuardedCounters, shareOf, type Counted } from './rate-limit/outage.js'
-import { windowSeconds as windowRule } from './shared-options.js'
+import {
+  addressPrefixRule,
+  instancesRule,
+  limitBy,
+  onOutageRule,
+  windowSeconds as windowRule,
+} from './shared-options.js'
 import { storeRule } from '../core/store-rules.js'
 import { WaitingRoom } from './slow-down/waiting-room.js'
 
@@ -84,13 +89,13 @@ export function slowDown(options: SlowDownOptions): Throttle {
       windowSeconds: required(windowRule),
       delayMs: required(either(integer(1, 60_000, 'milliseconds'), callback)),
       maxDelayMs: integer(1, 60_000, 'milliseconds'),
-      by: required(either(oneOf(...LIMIT_FACTS), listOf(oneOf(...LIMIT_FACTS)), callback)),
+      by: required(limitBy),
       maxWaiting: integer(1, 100_000),
       maxWaitingPerCaller: integer(1, 10_000),
       store: storeRule,
-      onOutage: oneOf('local', 'deny', 'allow'),
-      instances: integer(1, 100_000),
-      addressPrefix: oneOf(56, 64),
+      onOutage: onOutageRule,
+      instances: instancesRule,
+      addressPrefix: addressPrefixRule,
       mode: enforceOrReport,
     },
     {

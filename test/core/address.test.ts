@@ -19,6 +19,14 @@ describe('addressKey', () => {
     ['one of 48 bits', '64:ff9b:1:cb00:71:900::', LOCAL('cb00:71:900:0:0')],
     ['one of 64 bits', '64:ff9b:1:0:cb:71:900:0', LOCAL('0:cb:71:900:0')],
     ['a neighbour of the NAT64 prefixes by its first 64 bits', '64:ff9b:2::203.0.113.9', '64:ff9b:2:0::/64'],
+    ['a translated address (SIIT) as its IPv4 address', '::ffff:0:203.0.113.9', '203.0.113.9'],
+    ['a 6to4 address as its IPv4 address', '2002:cb00:7109:1234::1', '203.0.113.9'],
+    ['a Teredo address as its client’s IPv4 address', '2001:0:4136:e378:8000:63bf:34ff:8ef6', '203.0.113.9'],
+    [
+      'a neighbour of Teredo by its first 64 bits',
+      '2001:1:4136:e378:8000:63bf:34ff:8ef6',
+      '2001:1:4136:e378::/64',
+    ],
     ['an IPv6 address by its first 64 bits', '2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
     ['the same network in another spelling', '2001:0DB8:0001:0002::ffff', '2001:db8:1:2::/64'],
     ['a zone id dropped', 'fe80::1%eth0', 'fe80:0:0:0::/64'],
@@ -29,6 +37,14 @@ describe('addressKey', () => {
     ['nothing mapped that only looks so', '::fffe:203.0.113.9', '0:0:0:0::/64'],
   ])('reads %s', (_case, address, key) => {
     expect(addressKey(address)).toBe(key)
+  })
+
+  it.each([
+    [48, '2001:db8:1:0::/48'],
+    [56, '2001:db8:1:1200::/56'],
+    [64, '2001:db8:1:1234::/64'],
+  ] as const)('counts by %d bits', (prefix, key) => {
+    expect(addressKey('2001:db8:1:1234:5:6:7:8', prefix)).toBe(key)
   })
 
   it('tells clients behind the local NAT64 apart, by 56 bits as well', () => {

@@ -50,6 +50,29 @@ describe('the route in a decision', () => {
     expect(route).toMatch(/^(\{mount\}|\/secret-name)?\/:order$/)
   })
 
+  it('includes where applications are mounted, so that no two of their routes are one', async () => {
+    const app = express()
+    const [outer, inner] = [express(), express()]
+    inner.get('/:order', guard(), show)
+    outer.get('/:order', guard(), show)
+    app.get('/:order', guard(), show)
+    outer.use('/tenants/:tenant', inner)
+    app.use('/v1', outer)
+    expect(await routesAt(app, '/7')).toEqual(['/:order'])
+    expect(await routesAt(app, '/v1/7')).toEqual(['/v1/:order'])
+    expect(await routesAt(app, '/V1/tenants/acme/7')).toEqual(['/v1/tenants/:tenant/:order'])
+  })
+
+  it('says {mount} where one application is mounted twice, rather than the wrong one of its paths', async () => {
+    const app = express()
+    const inner = express()
+    inner.get('/items', guard(), show)
+    app.use('/public', inner)
+    app.use('/admin', inner)
+    expect(await routesAt(app, '/admin/items')).toEqual(['/admin/items'])
+    expect(await routesAt(app, '/public/items')).toEqual(['{mount}/items'])
+  })
+
   it.each<[string, string | RegExp | (string | RegExp)[], string, string]>([
     ['several paths', ['/a/:x', '/b/:x'], '/b/1', '/a/:x,/b/:x'],
     ['a regular expression', /^\/x(\d+)$/, '/x12', '{^\\/x(\\d+)$}'],

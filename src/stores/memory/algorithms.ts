@@ -8,6 +8,9 @@ export interface Moment {
   readonly wall: number
 }
 
+/** What is counted from now, and not by the calendar. */
+export type WindowRule = Exclude<LimitRule, { readonly algorithm: 'fixed' }>
+
 /** What is kept for one key of one limit. */
 export type Count = SlidingCount | GcraCount | FixedCount
 
@@ -38,10 +41,10 @@ export interface FixedCount {
 export const SLOTS = 50
 
 /** How long a count means anything after it was charged. */
-export function lifetimeMs(rule: LimitRule): number {
-  if (rule.algorithm === 'sliding') return rule.windowMs + rule.windowMs / SLOTS
-  if (rule.algorithm === 'gcra') return (rule.windowMs / rule.limit) * rule.burst
-  return PERIOD_MS[rule.period]
+export function lifetimeMs(rule: WindowRule): number {
+  return rule.algorithm === 'sliding'
+    ? rule.windowMs + rule.windowMs / SLOTS
+    : (rule.windowMs / rule.limit) * rule.burst
 }
 
 /** A count of nothing. */

@@ -1,6 +1,6 @@
 import { publishEvent } from '../../core/events.js'
-import type { LimitRule } from '../../core/ports.js'
-import { emptyCount, lifetimeMs, type Count } from './algorithms.js'
+import type { LimitRule, Period } from '../../core/ports.js'
+import { emptyCount, lifetimeMs, periodAt, type Count, type Moment, type WindowRule } from './algorithms.js'
 
 // What keys share that came when the table was full of live counts. No caller's key is empty.
 const OVERFLOW = ''
@@ -9,7 +9,8 @@ const OVERFLOW = ''
  * The counts of one policy, by key, without a timer.
  *
  * Two generations: what is used moves to the young one; when as much time has passed as a count can mean anything, all
- * that is left in the old one means nothing any more and goes, in one step. When the table is full no live count is
+ * that is left in the old one means nothing any more and goes, in one step; counts of a calendar period go with their
+ * period. When the table is full no live count is
  * forgotten, for that would hand an attacker a fresh allowance for the price of junk keys: further keys share one count
  * until there is room.
  */
@@ -21,11 +22,12 @@ export class CountTable {
   #young = new Map<string, Count>()
   #old = new Map<string, Count>()
   #overflowing = false
+  #period = -Infinity
 
-  constructor(name: string, maxKeys: number, nowMs: number) {
+  constructor(name: string, maxKeys: number, { monotonic }: Moment) {
     this.#name = name
     this.#maxKeys = maxKeys
-    this.#turnedMs = nowMs
+    this.#turnedMs = monotonic
   }
 
   get size(): number {
@@ -33,8 +35,9 @@ export class CountTable {
   }
 
   /** The count of a key, or a count of nothing that is not kept. */
-  find(key: string, rule: LimitRule, nowMs: number): Count {
-    this.#turn(rule, nowMs)
+  find(key: string, rule: LimitRule, now: Moment): Count {
+    if (rule.algorithm === 'fixed') this.#endPeriod(rule.period, now)
+    else this.#turn(rule, now.monotonic)
     const known = this.#known(key)
     if (known !== undefined) return known
     if (this.size < this.#maxKeys) return emptyCount(rule)
@@ -73,7 +76,16 @@ export class CountTable {
     publishEvent('error', 'limiter_overflow', { rule: this.#name, keys: this.size })
   }
 
-  #turn(rule: LimitRule, nowMs: number): void {
+  /** A clock that went back a little ends none: what was counted in the later period still is. */
+  #endPeriod(period: Period, { wall }: Moment): void {
+    const { start, end } = periodAt(period, wall)
+    if (this.#period === start || this.#period === end) return
+    this.#period = start
+    this.clear()
+    this.#overflowing = false
+  }
+
+  #turn(rule: WindowRule, nowMs: number): void {
     // Plans may differ in how long a count lives: the longest holds for all.
     this.#lifetimeMs = Math.max(this.#lifetimeMs, lifetimeMs(rule))
     const passedMs = nowMs - this.#turnedMs

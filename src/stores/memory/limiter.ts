@@ -50,7 +50,7 @@ export class MemoryLimiter implements RateLimitPort {
   refund(checks: readonly RateLimitCheck[]): void {
     const now = momentNow()
     for (const { name, rule, key, cost } of checks)
-      charge(rule, this.#tableOf(name, now).find(key, rule, now.monotonic), -cost, now)
+      charge(rule, this.#tableOf(name, now).find(key, rule, now), -cost, now)
   }
 
   reset(checks: readonly RateLimitCheck[]): void {
@@ -68,7 +68,7 @@ export class MemoryLimiter implements RateLimitPort {
   }
 
   #countsOf(checks: readonly RateLimitCheck[], now: Moment): readonly Count[] {
-    return checks.map(({ name, rule, key }) => this.#tableOf(name, now).find(key, rule, now.monotonic))
+    return checks.map(({ name, rule, key }) => this.#tableOf(name, now).find(key, rule, now))
   }
 
   #charge(check: RateLimitCheck, count: Count, before: RateLimitState, now: Moment): RateLimitState {
@@ -81,10 +81,10 @@ export class MemoryLimiter implements RateLimitPort {
     return { allowed, remaining: remaining - cost, resetMs, retryMs }
   }
 
-  #tableOf(name: string, { monotonic }: Moment): CountTable {
+  #tableOf(name: string, now: Moment): CountTable {
     let table = this.#tables.get(name)
     if (table === undefined) {
-      table = new CountTable(name, this.#maxKeys, monotonic)
+      table = new CountTable(name, this.#maxKeys, now)
       this.#tables.set(name, table)
     }
     return table

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressPrefix } from '../../core/address.js'
 import type { RequestContext } from '../../core/context.js'
 import type { Mode } from '../../core/decision.js'
 import {
@@ -17,17 +18,10 @@ import {
 } from '../../core/options.js'
 import type { Store } from '../../core/ports.js'
 import { chain } from '../../core/thenable.js'
-import {
-  LIMIT_FACTS,
-  keyReader,
-  type AddressPrefix,
-  type KeyFunction,
-  type LimitBy,
-  type LimitFact,
-} from '../rate-limit/keys.js'
+import { LIMIT_FACTS, keyReader, type KeyFunction, type LimitBy, type LimitFact } from '../rate-limit/keys.js'
 import { settingsOf, type Policy, type Settings } from '../rate-limit/options.js'
 import { policyList } from '../rate-limit/policy-list.js'
-import { windowSeconds as windowRule } from '../shared-options.js'
+import { addressPrefixRule, instancesRule, windowSeconds as windowRule } from '../shared-options.js'
 import { storeRule } from '../../core/store-rules.js'
 import type { BlockRule } from './blocks.js'
 import { together } from './together.js'
@@ -122,8 +116,8 @@ const SETTINGS_RULES: Readonly<Record<keyof PenaltySettings, OptionRule>> = {
     says: '"deny" or "local": whoever may guess while the store is down, may guess',
     holds: (value) => value === 'deny' || value === 'local',
   },
-  instances: integer(1, 100_000),
-  addressPrefix: oneOf(56, 64),
+  instances: instancesRule,
+  addressPrefix: addressPrefixRule,
   mode: enforceOrReport,
 }
 const ALIASES: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { AddressPrefix } from '../../core/address.js'
 import { clientKey } from '../../core/client.js'
 import { requirePrincipal, type RequestContext } from '../../core/context.js'
 import { ownClaim } from '../../core/principal.js'
@@ -24,9 +25,6 @@ export const LIMIT_FACTS: readonly LimitFact[] = [
   'tenant',
   'route',
 ]
-
-/** Bits of an IPv6 address that one subscriber keeps: what is behind them is the subscriber's own to choose. */
-export type AddressPrefix = 56 | 64
 
 const MAX_KEY_LENGTH = 200
 

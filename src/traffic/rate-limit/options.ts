@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { AddressPrefix } from '../../core/address.js'
 import type { RequestContext } from '../../core/context.js'
 import type { Mode } from '../../core/decision.js'
 import {
@@ -18,8 +19,14 @@ import { disarm } from '../../core/thenable.js'
 import { isAdapted, type AskedPolicy } from './adapted.js'
 import type { FieldFormat } from './fields.js'
 import { policyList } from './policy-list.js'
-import { windowSeconds as windowRule } from '../shared-options.js'
-import { LIMIT_FACTS, keyReader, type AddressPrefix, type LimitBy } from './keys.js'
+import {
+  addressPrefixRule,
+  instancesRule,
+  limitBy,
+  onOutageRule,
+  windowSeconds as windowRule,
+} from '../shared-options.js'
+import { keyReader, type LimitBy } from './keys.js'
 
 /** Points for one caller of one request: a number, or what a function answers. */
 export type PointsOf = (req: IncomingMessage, context: RequestContext) => number
@@ -123,16 +130,16 @@ const POLICY_RULES: Readonly<Record<keyof LimitPolicy, OptionRule>> = {
   period: oneOf(...PERIODS),
   algorithm: oneOf('sliding', 'gcra', 'fixed'),
   burst: POINTS,
-  by: required(either(oneOf(...LIMIT_FACTS), listOf(oneOf(...LIMIT_FACTS)), callback)),
+  by: required(limitBy),
   cost: either(POINTS, callback),
   mode: enforceOrReport,
 }
 const SETTINGS_RULES: Readonly<Record<keyof LimitSettings, OptionRule>> = {
   store: storeRule,
-  onOutage: oneOf('local', 'deny', 'allow'),
-  instances: integer(1, 100_000),
+  onOutage: onOutageRule,
+  instances: instancesRule,
   fields: either(oneOf(...FORMATS), listOf(oneOf(...FORMATS))),
-  addressPrefix: oneOf(56, 64),
+  addressPrefix: addressPrefixRule,
 }
 
 // What express-rate-limit and rate-limiter-flexible call the same things.
