@@ -2,18 +2,19 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { monotonicMs } from '../core/clock.js'
 import { requirePrincipal, type WritableContext } from '../core/context.js'
-import type { Decision } from '../core/decision.js'
 import { publishEvent } from '../core/events.js'
 import { PASSED, defineGuard, recordDecision, type Guard, type Verdict } from '../core/guard.js'
 import type { Stateful } from '../core/lifecycle.js'
 import { SecurityProblem } from '../core/problem.js'
 import { chain, isThenable } from '../core/thenable.js'
 import { answersOf, type Attempt, type KeptAnswer } from './idempotency/answers.js'
-import { captureAnswer } from './idempotency/capture.js'
+import { captureAnswer, type CaptureRules } from './idempotency/capture.js'
 import { fingerprintOf, nameOf } from './idempotency/fingerprint.js'
 import { keyOf } from './idempotency/key.js'
 import { factsOf, settingsOf, type IdempotencyOptions } from './idempotency/options.js'
-import { frees } from './idempotency/statuses.js'
+import { scopeTexts } from './idempotency/scope.js'
+import { frees, isLastResort, mayHaveBody } from './idempotency/statuses.js'
+import { holdAnswer, isAnsweredFor } from './late-answer.js'
 
 export type { IdempotencyOptions } from './idempotency/options.js'
 
@@ -29,18 +30,19 @@ export type IdempotencyGuard = Guard & Stateful
  * `Retry-After`; another request with the same key is 422; a store that is slow, down or full is 503, and the handler
  * does not run. Answers of 401, 403, 429 and 5xx are not kept, and the next request is done.
  *
- * The answer is held back, up to `maxBodyBytes`, until it is kept. Mount it after authentication, after what may refuse
- * the request, and after the body parser.
+ * The answer is held back, up to `maxBodyBytes`, until it is kept. Where `requestTimeout` answers for the handler, what
+ * the handler says to that is kept. Mount it after authentication, after what may refuse the request, and after the body
+ * parser.
  *
  * **Not checked:** that a handler that was cut off (a process that ended, a 5xx) did nothing: after `leaseSeconds`, or
- * at once after a 5xx, the next request is done again. Request headers: a repetition that asks for another
- * representation gets the first one.
+ * at once after a 5xx, the next request is done again. Host, tenant and request headers, unless `scope` says them: a
+ * repetition that asks for another representation, or with another precondition, gets the first answer.
  *
  * Throws a `TypeError` for impossible or unknown options, and for `mode: 'report'`.
  */
 export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard {
   const settings = settingsOf(options)
-  const { name, store, required, methods, secret, headers, maxBodyBytes } = settings
+  const { name, store, required, methods, secret, scope, headers, maxBodyBytes } = settings
   const answers = answersOf(settings)
 
   const guard = defineGuard({ kind: 'idempotency', layer: 'traffic', name, facts: factsOf(settings), check })
@@ -57,7 +59,7 @@ export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard 
     if (isHeldBy(req, attempt)) return PASSED
     const startedMs = monotonicMs()
     return chain(answers.begin(attempt), (found) => {
-      if (found.state === 'begun') return begin(req, context, res, attempt)
+      if (found.state === 'begun') return begin(req, res, attempt)
       if (found.fingerprint !== attempt.fingerprint) throw new SecurityProblem('idempotency_key_reused')
       if (found.state === 'under-way') throw underWay()
       if (found.answer === undefined) throw notKept()
@@ -71,41 +73,51 @@ export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard 
     const key = keyOf(req)
     if (key === undefined) throw new SecurityProblem('idempotency_key_missing')
     return {
-      name: nameOf([name, caller, clientId ?? null, key], secret),
+      name: nameOf([name, caller, clientId ?? null, key, ...scopeTexts(scope, req, context)], secret),
       caller,
       fingerprint: fingerprintOf(req, secret),
       owner: randomBytes(16).toString('base64url'),
     }
   }
 
-  function begin(
-    req: IncomingMessage,
-    context: WritableContext,
-    res: ServerResponse,
-    attempt: Attempt,
-  ): Verdict | Promise<Verdict> {
-    // Who left while the store was asked: the handler will not run. Later, so that `defineGuard` looks again.
-    if (res.writableEnded || res.destroyed)
-      return Promise.resolve(quietly('release', () => answers.release(attempt))).then(() => PASSED)
+  function begin(req: IncomingMessage, res: ServerResponse, attempt: Attempt): Verdict | Promise<Verdict> {
+    const isAnswered = isAnsweredFor(res)
+    // Who left, or was told to wait no longer, while the store was asked: the handler will not run. Later, so that
+    // `defineGuard` looks again.
+    if (isAnswered || res.writableEnded || res.destroyed)
+      return Promise.resolve(quietly('release', () => answers.release(attempt))).then(() =>
+        isAnswered ? nothingFollows() : PASSED,
+      )
     hold(req, attempt)
-    captureAnswer(res, {
-      headers,
-      maxBodyBytes,
-      settle: (status, answer) => settle(attempt, context, status, answer),
+    const settle: CaptureRules['settle'] = (status, answer) => keep(attempt, answer, frees(status))
+    const capture = captureAnswer(res, { headers, maxBodyBytes, settle })
+    holdAnswer(res, {
+      get holdsHead() {
+        return capture.holdsHead
+      },
+      handOver(late) {
+        takeLate(attempt, late)
+        capture.handOver(late)
+      },
+      letGo() {
+        capture.letGo()
+      },
     })
     return PASSED
   }
 
-  function settle(
-    attempt: Attempt,
-    context: WritableContext,
-    status: number,
-    answer: KeptAnswer | undefined,
-  ): void | Promise<void> {
-    if (!frees(status)) return quietly('finish', () => answers.finish(attempt, answer))
-    // The caller was told to wait no longer, and the handler may be at it still: the lease ends by itself.
-    if (context.decisions.some(isTimeout)) return
-    return quietly('release', () => answers.release(attempt))
+  /** The caller was told to wait no longer, and what the handler says to that is kept for when it asks again. */
+  function takeLate(attempt: Attempt, late: ServerResponse): void {
+    captureAnswer(late, {
+      headers,
+      maxBodyBytes,
+      settle: (status, answer) => keep(attempt, answer, frees(status) || isLastResort(late)),
+    })
+  }
+
+  function keep(attempt: Attempt, answer: KeptAnswer | undefined, isFreed: boolean): void | Promise<void> {
+    if (isFreed) return quietly('release', () => answers.release(attempt))
+    return quietly('finish', () => answers.finish(attempt, answer))
   }
 
   /** The answer goes out whatever becomes of its copy: what was done is done. */
@@ -139,9 +151,12 @@ export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard 
       pass: { reason: 'replayed', evidence: { status: answer.status } },
       startedMs,
     })
-    if (!res.headersSent && !res.writableEnded && !res.destroyed) send(answer, headers, res)
+    const isWanted = !res.writableEnded && !res.destroyed
+    // Somebody else's answer has begun: half of one must not pass for a whole one.
+    if (isWanted && res.headersSent) res.destroy()
+    else if (isWanted) send(answer, headers, res)
     // What is over `end` may take its time, and until then the answer looks as if there were none. Nothing follows it.
-    return new Promise(() => undefined)
+    return nothingFollows()
   }
 
   return Object.assign(guard, {
@@ -152,8 +167,9 @@ export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard 
   })
 }
 
-function isTimeout({ reason, mode }: Decision): boolean {
-  return reason === 'time_exceeded' && mode === 'enforce'
+/** A new one each time: what waits for one that many share would never be let go of. */
+function nothingFollows(): Promise<never> {
+  return new Promise(() => undefined)
 }
 
 const held = new WeakMap<IncomingMessage, Set<string>>()
@@ -173,7 +189,9 @@ function send({ status, headers, body }: KeptAnswer, kept: ReadonlySet<string>, 
     if (kept.has(name)) res.setHeader(name, values.length === 1 ? (values[0] as string) : values)
   }
   res.setHeader('Idempotency-Replayed', 'true')
-  res.end(body)
+  // Where there is none, Node.js may be told to throw for a body of no bytes.
+  if (mayHaveBody(status) && body.byteLength > 0) res.end(body)
+  else res.end()
 }
 
 const POLL_SECONDS = 1

@@ -6,7 +6,8 @@ import { recordDecision, type Guard, type Next } from '../core/guard.js'
 import { describeMiddleware } from '../core/metadata.js'
 import { checkOptions, enforceOrReport, integer, required, ruleName } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
-import { silenceOnceEnded } from './request-timeout/silence.js'
+import { hasBegun, isAnsweredFor } from './late-answer.js'
+import { answerInPlace } from './request-timeout/silence.js'
 import { hasEnded, whenEnded } from './shared-end.js'
 
 export interface RequestTimeoutOptions {
@@ -23,8 +24,8 @@ const SIGNAL = Symbol.for('express-bulwark.signal.v1')
 
 /**
  * Answers 503 with `Retry-After` where no answer has begun after `timeoutMs`, once, through the application's error
- * handler. What the handler does to the answer after that has no effect. An answer that has begun is left alone,
- * however long it takes: a stream is never cut.
+ * handler. What the handler does to the answer after that has no effect, unless `idempotency` keeps it. An answer that
+ * has begun is left alone, however long it takes: a stream is never cut. One that `idempotency` holds has not begun.
  *
  * `signalOf(req)` is aborted on the time-out and when the caller leaves: hand it to whatever the handler waits for.
  *
@@ -65,7 +66,7 @@ export function requestTimeout(options: RequestTimeoutOptions): Guard {
     next()
 
     function expire(): void {
-      if (res.headersSent || res.writableEnded || hasEnded(req, res)) return
+      if (hasBegun(res) || res.writableEnded || hasEnded(req, res) || isAnsweredFor(res)) return
       const problem = new SecurityProblem('time_exceeded', {
         // What the handler may do to the connection later must not meet another request on it.
         headers: { 'retry-after': String(1 + Math.floor(Math.random() * 5)), connection: 'close' },
@@ -80,8 +81,9 @@ export function requestTimeout(options: RequestTimeoutOptions): Guard {
         startedMs,
       })
       if (mode === 'report') return
-      next(problem)
-      silenceOnceEnded(res)
+      answerInPlace(res, () => {
+        next(problem)
+      })
       // After the answer: a handler that fails because of the signal must not be the one who answers.
       setImmediate(() => {
         leaving.abort(problem)

@@ -44,6 +44,10 @@ const WAYS: Readonly<Record<string, Way>> = {
   },
   'writeHead with an object': (res) => res.writeHead(201, 'Made', { Location: '/a', 'X-B': 'b' }).end('c'),
   'writeHead with a flat list': (res) => res.writeHead(201, ['Location', '/a', 'ETag', '"e"']).end('c'),
+  'writeHead by its other name': (res) => {
+    ;(res as unknown as { writeHeader: typeof res.writeHead }).writeHeader(201, { Location: '/a' })
+    res.end('c')
+  },
   'flushHeaders first': (res) => {
     res.flushHeaders()
     res.end('late')

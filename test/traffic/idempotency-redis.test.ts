@@ -11,9 +11,10 @@ import { createClient } from 'redis'
 import { onEvent, type OperationalEvent } from '../../src/core/events.js'
 import { redisStore } from '../../src/stores/redis.js'
 import type { SharedStore } from '../../src/core/ports.js'
+import { requestTimeout } from '../../src/traffic/request-timeout.js'
 import { startRedis, type RunningRedis } from '../support/redis.js'
 import { describeWith, program } from '../support/requirements.js'
-import { essence, service } from './idempotency-support.js'
+import { caller, essence, service } from './idempotency-support.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -89,6 +90,32 @@ describeWith(program('redis-server', 'redis-server'), 'idempotency in a real Red
     expect((await to.post()).status).toBe(409)
     await ioredis.del(await keyIn(store))
     expect((await to.post()).status).toBe(200)
+  })
+
+  it.each([201, 500])('keeps a late %d, or frees its lease, behind a time-out', async (status) => {
+    const store = storeOf()
+    let late: (() => void) | undefined
+    const to = service(
+      { store },
+      (_req, res, runs) => {
+        res
+          .status(runs === 1 ? status : 200)
+          .location(`/orders/${runs}`)
+          .write('run ')
+        late = () => res.end(String(runs))
+        if (runs > 1) late()
+      },
+      { before: [caller, requestTimeout({ timeoutMs: 50 })] },
+    )
+    const refused = await to.post()
+    expect([refused.status, refused.headers['location']]).toEqual([503, undefined])
+    expect((await to.post()).status).toBe(409)
+    late?.()
+    let again = await to.post()
+    while (again.status === 409) again = await to.post()
+    const expected = status === 201 ? [201, 'run 1', '/orders/1', 1] : [200, 'run 2', '/orders/2', 2]
+    expect([again.status, again.text, again.headers['location'], to.runs()]).toEqual(expected)
+    expect((await to.post()).headers['idempotency-replayed']).toBe('true')
   })
 
   it('answers 409 for good where the answer was too large to keep', async () => {
@@ -170,7 +197,13 @@ describeWith(program('redis-server', 'redis-server'), 'idempotency in a real Red
   })
 
   it('leaves no lease of many at once behind, though after a few nothing is asked any more', async () => {
-    const store = redisStore(ioredis, { prefix: 'many', timeoutMs: 100, breakerCoolDownMs: 60_000 })
+    // Open after one: failures of one turn count once, and a busy process hears of several in one.
+    const store = redisStore(ioredis, {
+      prefix: 'many',
+      timeoutMs: 100,
+      breakerFailures: 1,
+      breakerCoolDownMs: 60_000,
+    })
     const to = service({ store })
     // The server knows how to begin, and has not heard yet of a release.
     await ioredis.script('FLUSH')

@@ -5,7 +5,7 @@ import { notFound } from '../../src/errors/not-found.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
 import { requestTimeout, signalOf, type RequestTimeoutOptions } from '../../src/traffic/request-timeout.js'
 import { keepingLogger } from '../support/records.js'
-import { serve, type RunningServer } from '../support/server.js'
+import { sendRaw, serve, type RunningServer } from '../support/server.js'
 import { GET, opened, statusOf, until, type Handler } from './overload-support.js'
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -122,6 +122,45 @@ describe('requestTimeout', () => {
     await until(() => done)
     await pause(5)
     expect(thrown).toEqual(late.length === 0 ? ['late'] : [])
+  })
+
+  it('lets a handler that waits for its words go on', async () => {
+    const heard: string[] = []
+    const url = await serving(async (_req, res) => {
+      await pause(60)
+      await new Promise<void>((resolve) =>
+        res.write('late', () => {
+          resolve()
+        }),
+      )
+      heard.push('written')
+      await new Promise<void>((resolve) => res.end(resolve))
+      heard.push('ended')
+    })
+    expect(await statusOf(url)).toBe(503)
+    await until(() => heard.length === 2)
+  })
+
+  it('sends nothing more while its answer waits for the one before it', async () => {
+    let run = 0
+    await serving((_req, res) => {
+      run += 1
+      if (run === 1) {
+        res.write('first')
+        setTimeout(() => res.end(), 90)
+        return
+      }
+      setTimeout(() => {
+        res.writeContinue()
+        res.writeProcessing()
+        res.writeEarlyHints({ link: '</a>; rel=preload' })
+        ;(res as unknown as { writeHeader(status: number): void }).writeHeader(200)
+        res.end('late')
+      }, 60)
+    })
+    const text = await sendRaw(server.port, GET.repeat(2))
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 503'])
+    expect(text).not.toContain('late')
   })
 
   it('aborts its signal after the answer: a handler that fails by it is not who answers', async () => {

@@ -1,6 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { isThenable } from '../../core/thenable.js'
+import { headOf, likenessOf, putHead, type AnswerHolder, type Head } from '../late-answer.js'
 import type { KeptAnswer } from './answers.js'
+import { keptFields } from './kept-fields.js'
+import { mayHaveBody } from './statuses.js'
 
 export interface CaptureRules {
   /** Lower-case names of the fields that are kept. */
@@ -11,7 +14,7 @@ export interface CaptureRules {
 }
 
 type Method = (...given: unknown[]) => unknown
-type Way = 'write' | 'end' | 'writeHead' | 'flushHeaders'
+type Way = (typeof WAYS)[number]
 type Callback = (error?: Error | null) => void
 
 interface Said {
@@ -20,6 +23,7 @@ interface Said {
   readonly callback: Callback | undefined
 }
 
+const WAYS = ['writeHead', 'flushHeaders', 'write', 'end'] as const
 const NOTHING = new Uint8Array(0)
 const MAX_HEADER_LENGTH = 16_384
 
@@ -29,14 +33,18 @@ const MAX_HEADER_LENGTH = 16_384
  *
  * The methods stay replaced: another library may have put its own over them.
  */
-export function captureAnswer(res: ServerResponse, rules: CaptureRules): void {
-  new AnswerCapture(res, rules)
+export function captureAnswer(res: ServerResponse, rules: CaptureRules): AnswerHolder {
+  return new AnswerCapture(res, rules)
 }
 
-class AnswerCapture {
+class AnswerCapture implements AnswerHolder {
   readonly #res: ServerResponse
   readonly #rules: CaptureRules
   readonly #originals: Readonly<Record<Way, Method>>
+  /** The head as it was before the handler said anything. */
+  readonly #before: Head
+  /** Where the head was made that is held. */
+  #draft: ServerResponse | undefined
   /** The fields as they were when the head was made. */
   #fields: KeptAnswer['headers'] | undefined
   #phase: 'holding' | 'settling' | 'open' = 'holding'
@@ -44,21 +52,20 @@ class AnswerCapture {
   #chunks: Uint8Array[] = []
   #length = 0
   /** What to say when the answer may go, in order. */
-  #waiting: (() => unknown)[] = []
+  #waiting: (readonly [Way, unknown[]])[] = []
+  /** Takes what is said in the place of the response. */
+  #late: ServerResponse | undefined
 
   constructor(res: ServerResponse, rules: CaptureRules) {
     this.#res = res
     this.#rules = rules
-    const methods = res as unknown as Record<Way, Method>
-    const { write, end, writeHead, flushHeaders } = methods
-    this.#originals = { write, end, writeHead, flushHeaders }
-    methods.write = (...given) => this.#write(given)
-    methods.end = (...given) => this.#end(given)
-    methods.writeHead = (...given) => this.#writeHead(given)
-    methods.flushHeaders = () => {
-      if (this.#phase === 'open') this.#original('flushHeaders', [])
-      else this.#fixHead()
-    }
+    this.#before = headOf(res)
+    const methods = methodsOf(res)
+    const { writeHead, flushHeaders, write, end } = methods
+    this.#originals = { writeHead, flushHeaders, write, end }
+    for (const way of WAYS) methods[way] = (...given) => this.#say(way, given)
+    // Node's other name for it.
+    Object.assign(res, { writeHeader: methods.writeHead })
     // A handler that answered twice, or an error after the answer, must find it ended though it has not gone out.
     const prototype = Object.getPrototypeOf(res) as object
     Object.defineProperty(res, 'writableEnded', {
@@ -67,8 +74,38 @@ class AnswerCapture {
     })
   }
 
+  get holdsHead(): boolean {
+    return this.#phase === 'holding' && this.#draft !== undefined
+  }
+
+  handOver(late: ServerResponse): void {
+    if (this.#phase !== 'holding' || this.#isEnded) return
+    this.#releaseChunks()
+    // Before a head is made, middlewares may have set fields that are not the handler's.
+    if (this.#dropHead()) putHead(this.#res, this.#before)
+    this.#late = late
+    for (const [way, given] of this.#waiting.splice(0)) this.#say(way, given)
+  }
+
+  letGo(): void {
+    const { writeHead } = this.#originals
+    if (this.#late !== undefined) Object.assign(this.#res, this.#originals, { writeHeader: writeHead })
+  }
+
+  #say(way: Way, given: unknown[]): unknown {
+    if (this.#late !== undefined) {
+      const answer = methodsOf(this.#late)[way](...given)
+      return answer === this.#late ? this.#res : answer
+    }
+    if (this.#phase === 'open') return this.#original(way, given)
+    if (way === 'write') return this.#write(given)
+    if (way === 'end') return this.#end(given)
+    if (way === 'writeHead') return this.#writeHead(given)
+    this.#fixHead()
+    return undefined
+  }
+
   #write(given: unknown[]): unknown {
-    if (this.#phase === 'open') return this.#original('write', given)
     const { chunk, encoding, callback } = saidIn(given)
     if (this.#isEnded) return tooLate(callback)
     if (this.#phase === 'settling') return this.#wait('write', given)
@@ -88,7 +125,6 @@ class AnswerCapture {
   }
 
   #end(given: unknown[]): unknown {
-    if (this.#phase === 'open') return this.#original('end', given)
     const { chunk, encoding, callback } = saidIn(given)
     if (this.#isEnded) {
       if (callback !== undefined) this.#res.once('finish', callback)
@@ -110,23 +146,32 @@ class AnswerCapture {
     return this.#res
   }
 
+  /**
+   * Makes the head, and holds it: what is under this, as `compression`, hears of it when the answer may go, and nothing
+   * where it may not. Whoever is over it finds that it was made.
+   */
   #writeHead(given: unknown[]): unknown {
-    // Now: what is under this, as `compression`, changes the head next, for a body that this never sees.
-    if (!this.#res.headersSent) this.#fields = this.#keptFields(given)
-    return this.#original('writeHead', given)
+    const res = this.#res
+    // It went out before this came.
+    if (this.#draft === undefined && res.headersSent) return this.#original('writeHead', given)
+    const draft = this.#draft ?? likenessOf(res)
+    // Throws where Node.js would, also for a second head.
+    methodsOf(draft).writeHead(...given)
+    this.#draft = draft
+    this.#fields = keptFields(this.#rules.headers, res, given)
+    res.statusCode = draft.statusCode
+    res.statusMessage = draft.statusMessage
+    markHead(res, headMark(draft))
+    this.#wait('writeHead', given)
+    return res
   }
 
-  /** What is given to `writeHead` need not be among the fields of the response. */
-  #keptFields(given: readonly unknown[]): KeptAnswer['headers'] {
-    const over = new Map<string, string[]>()
-    for (const [name, value] of fieldsIn(given.find((value, at) => at > 0 && typeof value === 'object'))) {
-      const lower = name.toLowerCase()
-      over.set(lower, [...(over.get(lower) ?? []), ...linesOf(value)])
-    }
-    return [...this.#rules.headers].flatMap((name): KeptAnswer['headers'] => {
-      const values = over.get(name) ?? linesOf(this.#res.getHeader(name))
-      return values.length === 0 ? [] : [[name, values]]
-    })
+  /** The response is as if no head had been made. Whether one had. */
+  #dropHead(): boolean {
+    if (this.#draft === undefined) return false
+    this.#draft = undefined
+    markHead(this.#res, null)
+    return true
   }
 
   /**
@@ -136,18 +181,19 @@ class AnswerCapture {
   #fixHead(wholeLength?: number): void {
     const res = this.#res
     if (res.headersSent) return
-    const mayHaveBody = res.statusCode !== 204 && res.statusCode !== 304
     const isFramed = ['content-length', 'transfer-encoding', 'trailer'].some((name) => res.hasHeader(name))
-    if (wholeLength !== undefined && mayHaveBody && !isFramed) res.setHeader('Content-Length', wholeLength)
+    if (wholeLength !== undefined && mayHaveBody(res.statusCode) && !isFramed)
+      res.setHeader('Content-Length', wholeLength)
     res.writeHead(res.statusCode)
   }
 
   #answerWith(last: Uint8Array): KeptAnswer | undefined {
+    const { statusCode: status } = this.#res
     const length = this.#length + last.byteLength
     if (length > this.#rules.maxBodyBytes) return undefined
-    const kept = this.#fields ?? this.#keptFields([])
-    if (JSON.stringify(kept).length > MAX_HEADER_LENGTH) return undefined
-    return { status: this.#res.statusCode, headers: kept, body: joined([...this.#chunks, last], length) }
+    const headers = this.#fields ?? keptFields(this.#rules.headers, this.#res, [])
+    if (JSON.stringify(headers).length > MAX_HEADER_LENGTH) return undefined
+    return { status, headers, body: mayHaveBody(status) ? joined([...this.#chunks, last], length) : NOTHING }
   }
 
   #releaseChunks(): void {
@@ -155,8 +201,8 @@ class AnswerCapture {
     this.#chunks = []
   }
 
-  #wait(way: 'write' | 'end', given: unknown[]): false {
-    this.#waiting.push(() => this.#original(way, given))
+  #wait(way: Way, given: unknown[]): false {
+    this.#waiting.push([way, given])
     return false
   }
 
@@ -179,15 +225,37 @@ class AnswerCapture {
 
   #open(): unknown {
     this.#phase = 'open'
-    return this.#waiting
-      .splice(0)
-      .map((say) => say())
-      .at(-1)
+    this.#dropHead()
+    try {
+      return this.#waiting
+        .splice(0)
+        .map(([way, given]) => this.#original(way, given))
+        .at(-1)
+    } catch (cause) {
+      // It says that it has ended, and nobody would end it any more.
+      this.#res.destroy()
+      throw cause
+    }
   }
 
   #original(way: Way, given: unknown[]): unknown {
     return this.#originals[way].apply(this.#res, given)
   }
+}
+
+function methodsOf(res: ServerResponse): Record<Way, Method> {
+  return res as unknown as Record<Way, Method>
+}
+
+/** What Node.js, and others, tell by that a head was made: `headersSent` is whether it is there. */
+type Marked = ServerResponse & { _header: string | null }
+
+function headMark(res: ServerResponse): string | null {
+  return (res as Marked)._header
+}
+
+function markHead(res: ServerResponse, mark: string | null): void {
+  ;(res as Marked)._header = mark
 }
 
 function saidIn(given: readonly unknown[]): Said {
@@ -225,19 +293,4 @@ function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
 function tooLate(callback: Callback | undefined): false {
   if (callback !== undefined) process.nextTick(callback, new Error('write after end'))
   return false
-}
-
-/** The forms that `writeHead` takes: an object, a flat list, a list of pairs. */
-function fieldsIn(given: unknown): readonly (readonly [string, unknown])[] {
-  if (typeof given !== 'object' || given === null) return []
-  if (!Array.isArray(given)) return Object.entries(given)
-  const list = given as readonly unknown[]
-  if (list.every((item) => Array.isArray(item)))
-    return (list as readonly (readonly unknown[])[]).map(([name, value]) => [String(name), value])
-  return list.flatMap((name, at) => (at % 2 === 0 ? [[String(name), list[at + 1]] as const] : []))
-}
-
-function linesOf(value: unknown): string[] {
-  if (value === undefined || value === null) return []
-  return [value as string | number | readonly string[]].flat().map(String)
 }

@@ -30,6 +30,15 @@ const CALLERS_THAT_FILL_IT = 10
 const ENTRY_BYTES = 1024
 const LONGEST_WAIT_SECONDS = 3600
 
+/** The least memory in which one caller has room for one answer. */
+export function leastBytes(maxBodyBytes: number): number {
+  return CALLERS_THAT_FILL_IT * roomFor(maxBodyBytes)
+}
+
+function roomFor(maxBodyBytes: number): number {
+  return ENTRY_BYTES + maxBodyBytes
+}
+
 /**
  * Answers in the memory of this process: synchronous, no timer. None is forgotten before its time, for that would let
  * a request be done twice: where there is no room, the next one is refused. Room for its answer is taken when a request
@@ -57,7 +66,7 @@ export class MemoryAnswers {
     this.#forgetEnded()
     const known = this.#entries.get(attempt.name)
     if (known !== undefined) return known.found
-    const bytes = ENTRY_BYTES + bounds.maxBodyBytes
+    const bytes = roomFor(bounds.maxBodyBytes)
     this.#refuseWithoutRoom(attempt, bytes, bounds)
     const { fingerprint } = attempt
     this.#put(attempt, { state: 'under-way', fingerprint }, bytes, bounds.leaseSeconds)

@@ -1,4 +1,5 @@
 import {
+  callback,
   checkOptions,
   enforceOnly,
   flag,
@@ -11,6 +12,8 @@ import {
 } from '../../core/options.js'
 import type { Store } from '../../core/ports.js'
 import { storeRule } from '../../core/store-rules.js'
+import { leastBytes } from './memory-answers.js'
+import type { Scope } from './scope.js'
 
 export interface IdempotencyOptions {
   /**
@@ -48,9 +51,17 @@ export interface IdempotencyOptions {
    * process. Without it whoever reads the store could try guesses. To change it is to forget all answers.
    */
   readonly secret?: string
+  /**
+   * Answers what else of a request an answer belongs to, beside caller and key: its tenant, its host, a precondition.
+   * The same key with another text is another request. No text, or a promise, is 500. @default nothing else
+   */
+  readonly scope?: Scope
   /** Most requests kept in memory, 1 to 10000000; one caller has a tenth of it. Not with a shared store. @default 50000 */
   readonly maxEntries?: number
-  /** Most **bytes** in memory, 65536 or more; one caller has a tenth of it. Not with a shared store. @default 67108864 */
+  /**
+   * Most **bytes** in memory, 65536 or more and at least ten times `maxBodyBytes` + 1024: so much is taken for each
+   * request that is under way, and one caller has a tenth. Not with a shared store. @default 67108864
+   */
   readonly maxBytes?: number
   /** Nothing else: a key that is only looked at protects nobody. @default 'enforce' */
   readonly mode?: 'enforce'
@@ -67,6 +78,7 @@ export interface IdempotencySettings {
   readonly maxBodyBytes: number
   readonly headers: ReadonlySet<string>
   readonly secret: string | undefined
+  readonly scope: Scope | undefined
   readonly maxEntries: number
   readonly maxBytes: number
 }
@@ -127,6 +139,7 @@ const RULES: Readonly<Record<keyof IdempotencyOptions, OptionRule>> = {
   maxBodyBytes: integer(0, 1_048_576, 'bytes'),
   headers: headerList,
   secret: anything,
+  scope: callback,
   maxEntries: integer(1, 10_000_000),
   maxBytes: integer(65_536, Number.MAX_SAFE_INTEGER, 'bytes'),
   mode: enforceOnly,
@@ -145,7 +158,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 export function settingsOf(options: IdempotencyOptions): IdempotencySettings {
   checkOptions(ME, options, RULES, ALIASES)
-  const { store, secret, ttlSeconds = 86_400 } = options
+  const { store, secret, scope, ttlSeconds = 86_400 } = options
   const { leaseSeconds = Math.min(300, ttlSeconds) } = options
   if (leaseSeconds > ttlSeconds)
     throw misuse(ME, 'leaseSeconds', `at most ttlSeconds (${ttlSeconds})`, leaseSeconds)
@@ -155,9 +168,18 @@ export function settingsOf(options: IdempotencyOptions): IdempotencySettings {
     )
   if (store?.kind === 'redis') refuseBounds(options)
   const { maxBodyBytes = 65_536, maxEntries = 50_000, maxBytes = 67_108_864 } = options
+  const least = leastBytes(maxBodyBytes)
+  if (store?.kind !== 'redis' && maxBytes < least)
+    throw misuse(
+      ME,
+      'maxBytes',
+      `at least ${least} (10 * (maxBodyBytes + 1024)): one caller has a tenth`,
+      maxBytes,
+    )
   return Object.freeze({
     store,
     secret,
+    scope,
     ttlSeconds,
     leaseSeconds,
     maxBodyBytes,
@@ -184,7 +206,7 @@ function refuseBounds(options: IdempotencyOptions): void {
 
 /** For the posture report. */
 export function factsOf(settings: IdempotencySettings): Readonly<Record<string, unknown>> {
-  const { store, required, methods, ttlSeconds, leaseSeconds, maxBodyBytes, secret } = settings
+  const { store, required, methods, ttlSeconds, leaseSeconds, maxBodyBytes, secret, scope } = settings
   return {
     store: store?.kind ?? 'memory',
     required,
@@ -193,5 +215,6 @@ export function factsOf(settings: IdempotencySettings): Readonly<Record<string, 
     leaseSeconds,
     maxBodyBytes,
     keyed: secret !== undefined,
+    ...(scope === undefined ? {} : { scope: 'function' }),
   }
 }
