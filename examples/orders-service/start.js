@@ -77,8 +77,15 @@ async function start(logger, port = 0) {
     clients.map((each) => requestToken({ issuer, client: each })),
   )
 
-  const limits = await storeAt(process.env.REDIS_URL)
-  const service = createService({ issuer, audience: AUDIENCE, store: limits.store, logger })
+  const { REDIS_URL, INSTANCES = '1' } = process.env
+  const limits = await storeAt(REDIS_URL)
+  const service = createService({
+    issuer,
+    audience: AUDIENCE,
+    store: limits.store,
+    instances: Number(INSTANCES),
+    logger,
+  })
   await service.lifecycle.warmUp()
   const server = createServer(service.app).listen(port, '127.0.0.1')
   await once(server, 'listening')

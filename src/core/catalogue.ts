@@ -74,6 +74,11 @@ export const PROBLEMS = {
     detail: 'There is too much to do right now. Try again after the time in Retry-After.',
     type: `${REGISTERED}temporary-reduced-capacity`,
   },
+  timed_out: {
+    status: 503,
+    title: 'Service Unavailable',
+    detail: 'This took too long and was given up. It may have been done all the same.',
+  },
   internal: { status: 500, title: 'Internal Server Error', detail: 'Something went wrong on our side.' },
   unavailable: {
     status: 503,
@@ -161,7 +166,7 @@ export const REFUSALS = {
   concurrency_exceeded: 'limit_exceeded',
   capacity_exceeded: 'overloaded',
   load_shed: 'overloaded',
-  time_exceeded: 'overloaded',
+  time_exceeded: 'timed_out',
   idempotency_key_missing: 'bad_request',
   idempotency_key_malformed: 'bad_request',
   idempotency_key_in_use: 'conflict',

@@ -10,7 +10,7 @@ import { chain, isThenable } from '../core/thenable.js'
 import { answersOf, type Attempt, type KeptAnswer } from './idempotency/answers.js'
 import { captureAnswer, type CaptureRules } from './idempotency/capture.js'
 import { fingerprintOf, nameOf } from './idempotency/fingerprint.js'
-import { keyOf } from './idempotency/key.js'
+import { keyMissing, keyOf } from './idempotency/key.js'
 import { factsOf, settingsOf, type IdempotencyOptions } from './idempotency/options.js'
 import { scopeTexts } from './idempotency/scope.js'
 import { frees, isLastResort, mayHaveBody } from './idempotency/statuses.js'
@@ -71,7 +71,7 @@ export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard 
     // Before the key: an order that cannot work is said whatever the caller sent.
     const { key: caller, clientId } = requirePrincipal(context)
     const key = keyOf(req)
-    if (key === undefined) throw new SecurityProblem('idempotency_key_missing')
+    if (key === undefined) throw keyMissing()
     return {
       name: nameOf([name, caller, clientId ?? null, key, ...scopeTexts(scope, req, context)], secret),
       caller,

@@ -29,6 +29,22 @@ describe('the orders service, sending its own requests', () => {
     expect(stdout).toContain('9 of 9 outcomes as promised')
   }, 40_000)
 
+  it('shares its limits among as many instances as INSTANCES says', async () => {
+    const started = (INSTANCES: string): Promise<unknown> =>
+      run(process.execPath, [START, '--demo'], {
+        cwd: root,
+        timeout: 30_000,
+        env: { ...process.env, INSTANCES },
+      }).catch((cause: unknown) => cause)
+    expect(await started('3')).toMatchObject({
+      stdout: expect.stringContaining('9 of 9 outcomes as promised') as unknown,
+    })
+    expect(await started('none')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('instances must be an integer') as unknown,
+    })
+  }, 80_000)
+
   it('says so, and ends with an exit code other than 0, where outcomes are not as promised', async () => {
     // Whatever the service is sent carries no good token: only the answers to bad ones are still as promised.
     const withoutTokens = `const send = fetch

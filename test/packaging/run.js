@@ -1,6 +1,6 @@
 // Packs the library, installs the tarball in an empty project and uses it the ways users do.
 import assert from 'node:assert/strict'
-import { cpSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { endToEndPrograms, jestTest, loadedFiles, typedConsumers } from './consumers.js'
 import { createProject, packageJson, root, runSteps } from './project.js'
@@ -38,6 +38,7 @@ console.log(`ok  packed and installed (${((performance.now() - startedMs) / 1000
 
 try {
   await runSteps([
+    ['every link of its pages leads to something that is packed', linksToItsOwn],
     ['every sub-path, as ESM and as CJS, loads its own libraries only', loadsItsOwn],
     ['every middleware over HTTP, as ESM and as CJS', servesRequests],
     ['an ESM and a CJS copy in one process share the context', sharesTheContext],
@@ -46,6 +47,21 @@ try {
   ])
 } finally {
   project.remove()
+}
+
+/** Pages are read where there is no repository. */
+function linksToItsOwn() {
+  const packed = join(project.dir, 'node_modules/express-bulwark')
+  const pages = readdirSync(packed, { recursive: true }).filter((file) => file.endsWith('.md'))
+  assert.ok(pages.length > 50)
+  for (const page of pages) {
+    for (const [, target] of readFileSync(join(packed, page), 'utf8').matchAll(
+      /\]\(([^)#\s]+)(?:#[^)]*)?\)/g,
+    )) {
+      if (/^https?:/.test(target)) continue
+      assert.ok(existsSync(join(packed, page, '..', target)), `${page} links to ${target}`)
+    }
+  }
 }
 
 async function loadsItsOwn() {

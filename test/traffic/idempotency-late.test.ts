@@ -202,7 +202,7 @@ describe('idempotency and requestTimeout', () => {
     expect(first.status).toBe(503)
     expect(first.headers.get('content-type')).toBe('application/problem+json')
     expect(first.headers.has('location')).toBe(false)
-    expect((JSON.parse(first.text) as { code: string }).code).toBe('overloaded')
+    expect((JSON.parse(first.text) as { code: string }).code).toBe('timed_out')
     expect((await post()).status).toBe(409)
     open()
     const again = await settled()
@@ -251,7 +251,7 @@ describe('idempotency and requestTimeout', () => {
         'close',
       ])
       expect(headers.get('content-length')).toBe(String(text.length))
-      expect(JSON.parse(text)).toMatchObject({ code: 'overloaded', status: 503 })
+      expect(JSON.parse(text)).toMatchObject({ code: 'timed_out', status: 503 })
       // Never-ending: its lease stays.
       await pause(20)
       expect((await post()).status).toBe(409)
@@ -546,7 +546,7 @@ describe('idempotency and requestTimeout', () => {
       next()
     }
     await serving(HANDLERS['wrote a part in time'] as Late, { before: [later] })
-    expect(await post()).toMatchObject({ status: 503, text: expect.stringContaining('overloaded') })
+    expect(await post()).toMatchObject({ status: 503, text: expect.stringContaining('timed_out') })
     open()
     expect((await settled()).text).toBe('{"run":1}')
     expect(runs).toBe(1)
@@ -581,7 +581,7 @@ describe('idempotency and requestTimeout', () => {
       },
       { between: [shouting] },
     )
-    expect(JSON.parse((await post()).text)).toMatchObject({ code: 'overloaded' })
+    expect(JSON.parse((await post()).text)).toMatchObject({ code: 'timed_out' })
     open()
     expect((await settled()).text).toBe('AB')
   })

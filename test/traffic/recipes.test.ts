@@ -12,14 +12,20 @@ import { penalise } from '../../src/traffic/penalise.js'
 import { requestTimeout } from '../../src/traffic/request-timeout.js'
 import { slowDown } from '../../src/traffic/slow-down.js'
 import { Jobs, reportRouter } from './recipes/async-work.js'
+import { searchRouter } from './recipes/limit-functions.js'
 import { loginRouter, type Account } from './recipes/login.js'
 
 const read = (file: string): string => readFileSync(join(process.cwd(), file), 'utf8')
 
 describe('the pages', () => {
-  it.each(['login', 'async-work'])('docs/%s.md shows what is tested here', (name) => {
+  it.each([
+    ['login', 'login'],
+    ['async-work', 'async-work'],
+    ['rate-limits', 'limit-functions'],
+  ])('docs/%s.md shows what is tested here', (page, name) => {
     const recipe = read(`test/traffic/recipes/${name}.ts`).replace('./express-bulwark.js', 'express-bulwark')
-    expect(/```ts\n([^]*?)```/.exec(read(`docs/${name}.md`))?.[1]).toBe(recipe)
+    const blocks = [...read(`docs/${page}.md`).matchAll(/```ts\n([^]*?)```/g)]
+    expect(blocks.map(([, block]) => block)).toContain(recipe)
   })
 
   it.each<[string, (options: never) => unknown, string[]]>([
@@ -169,5 +175,93 @@ describe('work that outlives its request', () => {
     const refused = await start('ada')
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '5'])
     expect([(await start('bob')).status, (await start('carol')).status]).toEqual([202, 503])
+  })
+})
+
+describe('work that heeds no signal', () => {
+  it('has failed when its time is up, and its place is free', async () => {
+    const jobs = new Jobs({ total: 1, each: 1, kept: 2, keptMs: 60_000, timeoutMs: 30 })
+    let finish = (_result: unknown): void => undefined
+    const endless = (): Promise<unknown> =>
+      new Promise((resolve) => {
+        finish = resolve
+      })
+    const { id } = jobs.start('ada', endless)
+    const second = (): unknown => jobs.start('bob', () => Promise.resolve('done'))
+    expect(second).toThrow()
+    await until(() => jobs.find(id, 'ada')?.status !== 'running')
+    expect(jobs.find(id, 'ada')?.status).toBe('failed')
+    expect(second).not.toThrow()
+
+    // What it answers when nobody waits any more changes nothing.
+    finish('late')
+    await new Promise(setImmediate)
+    expect(jobs.find(id, 'ada')).toMatchObject({ status: 'failed' })
+    expect(jobs.find(id, 'ada')?.result).toBeUndefined()
+  })
+
+  it('is told by its signal, and may fail because of it', async () => {
+    const jobs = new Jobs({ total: 1, each: 1, kept: 2, keptMs: 60_000, timeoutMs: 30 })
+    let reason: unknown
+    const { id } = jobs.start(
+      'ada',
+      (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reason = signal.reason
+            reject(new Error('given up'))
+          })
+        }),
+    )
+    await until(() => jobs.find(id, 'ada')?.status !== 'running')
+    expect(jobs.find(id, 'ada')?.status).toBe('failed')
+    expect(reason).toMatchObject({ name: 'AbortError' })
+  })
+
+  async function until(holds: () => boolean): Promise<void> {
+    for (let tries = 0; !holds() && tries < 200; tries += 1)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+})
+
+describe('limits by functions', () => {
+  const found: unknown[] = []
+  const claims = { company: 'north', plan: 'pro' }
+  const search = (terms: unknown, caller: object): Promise<Response> =>
+    post('/search', { terms }, { 'x-claims': JSON.stringify(caller) })
+  const left = (answer: Response): string[] =>
+    [...(answer.headers.get('ratelimit') ?? '').matchAll(/"(\w+)";r=(\d+)/g)].map(
+      ([, name, points]) => `${String(name)} ${String(points)}`,
+    )
+  beforeAll(async () => {
+    await served((app) => {
+      app.use(
+        principalFrom((req) => ({ subject: 'ada', claims: JSON.parse(String(req.headers['x-claims'])) }), {
+          name: 'test',
+        }),
+        searchRouter((terms) => {
+          found.push(terms)
+          return {}
+        }),
+      )
+    })
+  })
+  afterAll(() => server.close())
+
+  it('charge what the body costs, by the plan and the company of the token', async () => {
+    const answer = await search(['a', 'b', 'c'], claims)
+    expect([answer.status, left(answer)]).toEqual([200, ['plan 49999', 'company 97']])
+    expect(left(await search([], claims))).toEqual(['plan 49998', 'company 96'])
+    expect(left(await search(['a'], { company: 'south' }))).toEqual(['plan 997', 'company 99'])
+    expect(found).toHaveLength(3)
+  })
+
+  it.each<[object, number]>([
+    [{}, 403],
+    [{ company: '' }, 403],
+    [{ company: ['north'] }, 403],
+  ])('refuse a caller whose claims are %j, and count nothing', async (caller, status) => {
+    const answer = await search(['a'], caller)
+    expect([answer.status, left(answer)]).toEqual([status, []])
   })
 })

@@ -31,7 +31,7 @@ describe('requestTimeout', () => {
     expect(answer.status).toBe(503)
     expect(answer.headers.get('retry-after')).toMatch(/^[1-5]$/)
     expect(answer.headers.get('connection')).toBe('close')
-    expect(await answer.json()).toMatchObject({ code: 'overloaded', status: 503 })
+    expect(await answer.json()).toMatchObject({ code: 'timed_out', status: 503 })
     expect(logger.reasons()).toEqual(['time_exceeded'])
     expect(logger.kept[0]?.record).toMatchObject({
       rule: { name: 'request-timeout', ruleset: 'requestTimeout' },
@@ -175,7 +175,7 @@ describe('requestTimeout', () => {
       }).catch(next)
     })
     const answer = await fetch(url)
-    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'overloaded'])
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'timed_out'])
     await until(() => reason !== undefined)
     expect(reason).toMatchObject({ reason: 'time_exceeded' })
     expect(logger.reasons()).toEqual(['time_exceeded'])

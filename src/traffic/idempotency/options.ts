@@ -43,7 +43,7 @@ export interface IdempotencyOptions {
   /**
    * Fields of an answer that are kept and sent again. Never cookies, nor fields of the connection.
    * @default content-type, content-encoding, content-language, content-location, content-disposition, cache-control,
-   * etag, last-modified, link, location, preference-applied
+   * etag, last-modified, link, location, preference-applied, retry-after
    */
   readonly headers?: readonly string[]
   /**
@@ -97,6 +97,8 @@ const DEFAULT_HEADERS = [
   'link',
   'location',
   'preference-applied',
+  // Of a 202: when to ask how far it is.
+  'retry-after',
 ]
 // Of a session, of a connection, or made anew for each answer.
 const NEVER_KEPT = new Set([

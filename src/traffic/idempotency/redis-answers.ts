@@ -1,6 +1,6 @@
 import { SecurityProblem } from '../../core/problem.js'
 import type { SharedStore } from '../../core/ports.js'
-import { evaluate } from '../../stores/redis/command.js'
+import { evaluate, integerIn, unreadable as nonsense } from '../../stores/redis/command.js'
 import type { AnswerPort, Attempt, Found, KeptAnswer } from './answers.js'
 import { decode, encodeAnswer, encodeLease } from './kept-value.js'
 
@@ -39,16 +39,14 @@ export class RedisAnswers implements AnswerPort {
   }
 
   async begin(attempt: Attempt): Promise<Found> {
-    const said = await this.#begin(attempt)
-    if (!Array.isArray(said)) throw unreadable()
-    const [begun, kept] = said as readonly unknown[]
-    if (Number(begun) === 1) return { state: 'begun' }
-    const found = decode(kept)
-    if (found === undefined) throw unreadable()
+    const kept = await this.#begin(attempt)
+    if (kept === undefined) return { state: 'begun' }
+    const found = decode(kept.text)
+    if (found === undefined) throw notOurs()
     return found
   }
 
-  async #begin(attempt: Attempt): Promise<unknown> {
+  async #begin(attempt: Attempt): Promise<Kept | undefined> {
     // What was never sent, because the circuit breaker was open, leaves nothing.
     let cleanUp = (): void => undefined
     const watched = runningBy(this.#store, (operation) =>
@@ -60,7 +58,8 @@ export class RedisAnswers implements AnswerPort {
       }),
     )
     try {
-      return await evaluate(watched, BEGIN, [this.#keyOf(attempt)], [encodeLease(attempt), this.#leaseMs])
+      const args = [encodeLease(attempt), this.#leaseMs]
+      return await evaluate(watched, BEGIN, [this.#keyOf(attempt)], args, keptIn)
     } catch (cause) {
       cleanUp()
       throw cause
@@ -78,7 +77,7 @@ export class RedisAnswers implements AnswerPort {
 
   async finish(attempt: Attempt, answer: KeptAnswer | undefined): Promise<boolean> {
     const values = [encodeLease(attempt), encodeAnswer(attempt, answer), this.#keepMs]
-    return Number(await evaluate(this.#store, FINISH, [this.#keyOf(attempt)], values)) === 1
+    return (await evaluate(this.#store, FINISH, [this.#keyOf(attempt)], values, integerIn)) === 1
   }
 
   async release(attempt: Attempt): Promise<void> {
@@ -94,12 +93,25 @@ export class RedisAnswers implements AnswerPort {
   }
 }
 
+interface Kept {
+  readonly text: unknown
+}
+
+/** What the name has already, or nothing where the lease is in now. Whatever else a server says is no leave to begin. */
+function keptIn(reply: unknown): Kept | undefined {
+  const [begun, text] = Array.isArray(reply) ? (reply as readonly unknown[]) : []
+  const length = Array.isArray(reply) ? reply.length : 0
+  if (length === 1 && integerIn(begun) === 1) return undefined
+  if (length === 2 && integerIn(begun) === 0) return { text }
+  throw nonsense()
+}
+
 function runningBy(store: SharedStore, run: SharedStore['run']): SharedStore {
   return { ...store, run }
 }
 
 /** What somebody else put there is neither replayed nor taken for nothing. */
-function unreadable(): SecurityProblem {
+function notOurs(): SecurityProblem {
   return new SecurityProblem('store_unavailable', {
     headers: { 'retry-after': '60' },
     evidence: { store: 'redis', problem: 'what is kept under this name is no answer of ours' },

@@ -17,7 +17,7 @@ export interface Bounds {
   /** How many finished jobs are kept, and for how long. */
   readonly kept: number
   readonly keptMs: number
-  /** How long one may take. */
+  /** How long one may take: then it has failed, and its place is free. */
   readonly timeoutMs: number
 }
 
@@ -40,13 +40,26 @@ export class Jobs {
       throw new SecurityProblem('concurrency_exceeded', { headers })
     const job: Job = { id: randomUUID(), owner, status: 'running' }
     this.#jobs.set(job.id, job)
+    // Whatever comes first ends it: also work that does not heed its signal has failed when its time is up.
+    const end = (outcome: Pick<Job, 'status' | 'result'>): void => {
+      clearTimeout(timer)
+      if (job.status === 'running') Object.assign(job, outcome, { finishedAt: Date.now() })
+    }
     // A signal of its own: that of the request ends with the request.
-    const signal = AbortSignal.timeout(this.#bounds.timeoutMs)
+    const leaving = new AbortController()
+    const timer = setTimeout(() => {
+      end({ status: 'failed' })
+      leaving.abort()
+    }, this.#bounds.timeoutMs).unref()
     Promise.resolve()
-      .then(() => work(signal))
+      .then(() => work(leaving.signal))
       .then(
-        (result) => Object.assign(job, { status: 'done', result, finishedAt: Date.now() }),
-        () => Object.assign(job, { status: 'failed', finishedAt: Date.now() }),
+        (result) => {
+          end({ status: 'done', result })
+        },
+        () => {
+          end({ status: 'failed' })
+        },
       )
     return job
   }
