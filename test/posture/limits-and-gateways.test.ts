@@ -407,6 +407,7 @@ describe('a gateway', () => {
     const first = [
       as(auditLog({ logger: { info() {}, warn() {}, error() {} } })),
       custom('loadShed', 'traffic'),
+      custom('concurrencyLimit', 'traffic', { by: 'everybody' }),
     ]
     expect(faults(everywhere(...first, twice, twice, limited({}), authenticated()))).toEqual([])
   })

@@ -176,11 +176,15 @@ function lateGateways(passed: readonly Passed[]): readonly string[] {
   const second = passed.slice(at + 1).find(({ about }) => about.kind === 'gateway' && about !== gateway)
   const before = passed
     .slice(0, at)
-    .find(({ about: { layer, kind } }) => BY_CLIENT.has(layer) && !FOR_ALL_ALIKE.has(kind))?.about
+    .find(({ about }) => BY_CLIENT.has(about.layer) && !isForAllAlike(about))?.about
   return [
     ...(before === undefined
       ? []
       : [`${labelOf(gateway)} stands behind ${labelOf(before)}, which took the gateway for the client`]),
     ...(second === undefined ? [] : [`${labelOf(second.about)} is a second gateway()`]),
   ]
+}
+
+function isForAllAlike({ kind, facts }: GuardMetadata): boolean {
+  return FOR_ALL_ALIKE.has(kind) || (kind === 'concurrencyLimit' && facts['by'] === 'everybody')
 }
