@@ -128,6 +128,9 @@ export const COMMANDS: Readonly<Record<string, CommandDescription>> = {
       burst: { value: 'count', says: 'how many at once, for a limit by the algorithm gcra' },
       rule: { value: 'name', says: 'the name of the limit (default: as the fields say)' },
       method: { value: 'method', says: 'the method of every request (default: GET)' },
+      body: { value: 'text', says: 'the body of every request, of at most 64 KiB' },
+      'body-file': { value: 'file', says: 'a file that holds it' },
+      type: { value: 'type', says: 'its media type (default: application/json)' },
       path: { value: 'path', says: 'the path, instead of that of the URLs' },
       header: {
         value: 'field',

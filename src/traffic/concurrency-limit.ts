@@ -39,8 +39,8 @@ const EVERYBODY = ''
  * Refuses a request while as many as `limit` are under way: 429 where each caller is counted (`by`), 503 where all are
  * counted together, both with `Retry-After`.
  *
- * A request is under way until its answer is out, was broken off, or its connection is gone; it gives its place back
- * once. Each `concurrencyLimit` counts by itself, in this process, and a request once, however often it passes.
+ * A request is under way until its answer is out, was broken off, is complete and only waits for its turn, or its connection
+ * is gone; it gives its place back once. Each `concurrencyLimit` counts by itself, in this process, and a request once, however often it passes.
  *
  * **Not checked:** what a handler goes on doing after its answer, or after its caller left: see `requestTimeout`.
  *

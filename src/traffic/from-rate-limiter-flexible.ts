@@ -24,7 +24,7 @@ export interface FlexibleOptions {
  * calendar's, by this process's clock.
  *
  * **Not checked:** what the limiter's own client does. Several policies are asked one after the other, and what was charged
- * is given back where one refuses: for a moment others may see those points taken.
+ * is given back where one refuses: for a moment others may see those points taken. Put the policy that refuses most first.
  *
  * Throws a `TypeError` for what is no limiter, and for settings that would count wrongly: wrappers and unions, blocking,
  * delaying, an insurance limiter, a script of one's own.

@@ -31,12 +31,13 @@ export interface LoadShedOptions {
   readonly maxEventLoopDelayMs?: number
   /** How many requests may be under way here, 1 to 1000000. */
   readonly maxInFlight?: number
-  /** Memory of the process, in **MiB**, 1 to 10000000. */
+  /** Memory of the process, in **MiB**, 1 to 10000000: beyond what it keeps after a burst, which may never fall. */
   readonly maxRssMiB?: number
   /** Used heap, in **MiB**, 1 to 10000000, garbage that was not collected yet included. */
   readonly maxHeapMiB?: number
   /**
-   * How much a request matters. With it, `low`, `normal` and `high` are refused one after the other. @default all alike
+   * How much a request matters. With it, `low`, `normal` and `high` are refused one after the other. Whoever can write what
+   * it goes by, a path or a header, chooses its priority. @default all alike
    */
   readonly priority?: (req: IncomingMessage, context: RequestContext) => Priority
   /** `report` measures and records, and refuses nobody. @default 'enforce' */
@@ -92,9 +93,14 @@ export function loadShed(options: LoadShedOptions): LoadShedder {
     ([option, value]) => Object.hasOwn(CEILINGS, option) && value !== undefined,
   )
   if (given.length === 0)
-    throw misuse('loadShed', 'options', `given one of ${Object.keys(CEILINGS).join(', ')}`, options)
+    throw misuse(
+      'loadShed',
+      `one of ${Object.keys(CEILINGS).join(', ')}`,
+      'given, else nothing is ever shed',
+      undefined,
+    )
   const signals = new Signals(options)
-  const level = new Level(() => signals.worst(), priority === undefined ? 1 : ORDER.length - 1)
+  const level = new Level(() => signals.measured(), priority === undefined ? 1 : ORDER.length - 1)
   const counted = new WeakSet<IncomingMessage>()
   let inFlight = 0
 

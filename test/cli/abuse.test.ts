@@ -1,9 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { type IncomingMessage, type RequestListener } from 'node:http'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
@@ -11,42 +9,20 @@ import { mostWithin } from '../../src/cli/abuse/boundary.js'
 import { fieldsIn } from '../../src/cli/abuse/fields.js'
 import { isLoopback, targetOf } from '../../src/cli/abuse/target.js'
 import { readEvidence } from '../../src/cli/load-evidence.js'
-import { run as runCommand } from '../../src/cli/run.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { rateLimit, type RateLimitOptions } from '../../src/traffic/rate-limit.js'
 import { startRedis, type RunningRedis } from '../support/redis.js'
-import { serve, type RunningServer } from '../support/server.js'
+import { abuseWorld, type Outcome } from './abuse-support.js'
 import { PACKAGE, built } from './support.js'
 
-const folder = mkdtempSync(join(tmpdir(), 'bulwark-abuse-'))
-const running: RunningServer[] = []
+const { folder, abuse, served, close } = abuseWorld()
 const processes: ChildProcess[] = []
 
 afterAll(async () => {
   for (const child of processes) child.kill('SIGKILL')
-  await Promise.all(running.map((server) => server.close()))
-  rmSync(folder, { recursive: true, force: true })
+  await close()
 })
-
-interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-async function abuse(...args: string[]): Promise<Outcome> {
-  const outputs = { stdout: new PassThrough(), stderr: new PassThrough() }
-  const code = await runCommand(['abuse', ...args], { ...outputs, cwd: folder, environment: {}, folder })
-  const textOf = (output: PassThrough): string => String(output.read() ?? '')
-  return { code, stdout: textOf(outputs.stdout), stderr: textOf(outputs.stderr) }
-}
-
-async function served(listener: RequestListener): Promise<string> {
-  const server = await serve(listener)
-  running.push(server)
-  return server.url
-}
 
 /** A service with one limit of this library. */
 function limited(options: Partial<RateLimitOptions> = {}, trustProxy: unknown = false): Promise<string> {
@@ -190,6 +166,7 @@ describe('abuse refuses what is not this machine', () => {
     [['--limit', '0', '--window', '1'], '--limit must be an integer from 1 to 1000'],
     [['--limit', '1001', '--window', '1'], '--limit must be'],
     [['--limit', '5'], '--limit needs --window <seconds>.'],
+    [['--window', '60'], '--window needs --limit <count>.'],
     [['--limit', '5', '--window', '0'], '--window must be seconds from 0.1'],
     [['--burst', '1e3'], '--burst must be an integer'],
     [['--method', 'CONNECT'], '--method must be'],
@@ -201,7 +178,19 @@ describe('abuse refuses what is not this machine', () => {
     [['--limit', '5', '--limit', '6'], '--limit is given twice.'],
     [['--targets', Array(8).fill('http://127.0.0.1:9').join(',')], 'At most 8 processes'],
     [['--output', 'no/such/file.json'], 'could not be written'],
-    [[], 'The service does not answer.'],
+    [[], 'The service does not answer: ECONNREFUSED.'],
+    [['--body', 'secret'], 'GET carries no body.'],
+    [['--method', 'POST', '--type', 'text/plain'], '--type needs --body or --body-file.'],
+    [['--method', 'POST', '--body', 'secret', '--body-file', 'x'], 'exclude each other'],
+    [['--method', 'POST', '--body', 'secret', '--type', 'json'], '--type must be a media type'],
+    [['--method', 'POST', '--body', 'secret', '--type', 'a/b\r\nc: d'], '--type must be a media type'],
+    [['--method', 'POST', '--body', '0'.repeat(65_537)], '--body is longer than 65536 bytes.'],
+    [['--method', 'POST', '--body-file', 'no.json'], 'There is no file "no.json".'],
+    [['--method', 'POST', '--body-file', '.'], 'There is no file ".".'],
+    [
+      ['--method', 'POST', '--body', 'x', '--type', 'a/b', '--header', 'Content-Type: c/d'],
+      'give "content-type" both',
+    ],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await abuse('http://127.0.0.1:9/', ...args)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
@@ -428,7 +417,8 @@ describe('abuse tells a limit that does not hold', () => {
     const [first, second] = [await limited(), await limited()]
     const outcome = await abuse(first, '--targets', second)
     expect(failuresOf(outcome)).toEqual(expect.arrayContaining(['20 pass, and no more']))
-    expect(outcome.stdout).toMatch(/40 sent: .* let through/)
+    expect(outcome.stdout).toMatch(/40 sent: .* let through, .*; each process may count for itself/)
+    expect(outcome.stdout).not.toContain('gcra')
     expect(outcome.code).toBe(1)
   })
 })

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { Response as ExpressResponse } from 'express'
+import express, { type Response as ExpressResponse } from 'express'
 import { auditLog } from '../../src/audit/audit-log.js'
 import { concurrencyLimit, type ConcurrencyLimitOptions } from '../../src/traffic/concurrency-limit.js'
+import { requestTimeout } from '../../src/traffic/request-timeout.js'
 import { keepingLogger } from '../support/records.js'
 import { GET, appWith, closeServers, holding, opened, serve, statusOf, until } from './overload-support.js'
 
@@ -48,6 +49,18 @@ describe('concurrencyLimit', () => {
     server.answer()
     await Promise.all([ada, bob])
     await until(() => guard.health().detail === nobody.detail)
+  })
+
+  it('has a place again, behind requestTimeout, that a body which never comes held', async () => {
+    const guard = limiter()
+    const server = await holding(requestTimeout({ timeoutMs: 300 }), guard, express.json())
+    const slow =
+      'POST / HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{'
+    const socket = await opened(server.port, slow)
+    await until(() => guard.health().detail?.startsWith('1 under way') === true)
+    expect(await statusOf(server.url)).toBe(503)
+    await until(() => guard.health().detail === nobody.detail)
+    socket.destroy()
   })
 
   // How a request may end. Each must give its place back, and none twice.

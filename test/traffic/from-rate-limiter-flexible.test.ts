@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import pg from 'pg'
@@ -94,6 +95,34 @@ function behaves(make: (policy: FlexiblePolicy) => FlexibleLimiter): void {
     expect(never.states[1]).toMatchObject({ allowed: false, retryMs: Infinity })
     expect((await port.peek([light])).states[0]?.remaining).toBe(10)
     expect((await port.take([same])).allowed).toBe(true)
+  })
+
+  it('is not held up by requests that are only refused', async () => {
+    const limiters: FlexibleLimiter[] = []
+    const { port } = fromRateLimiterFlexible((asked) => {
+      const limiter = make(asked)
+      limiters.push(limiter)
+      return limiter
+    }, options)
+    const [heavy, light] = [check(name(), 100, 60), check('', 100, 1)]
+    const reads = { ...light, name: heavy.name }
+    expect((await port.take([heavy])).allowed).toBe(true)
+    const consume = jest.spyOn(limiters[0]!, 'consume')
+    // None of them ever takes what it would have to give back.
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, async (_, at) => port.take([at % 2 === 0 ? heavy : reads])),
+    )
+    expect(answers.map(({ allowed }) => allowed)).toEqual(answers.map((_, at) => at % 2 === 1))
+    expect(new Set(consume.mock.calls.map(([, points]) => points))).toEqual(new Set([1]))
+    expect((await port.take([heavy])).states[0]).toMatchObject({ allowed: false, remaining: 10 })
+  })
+
+  it('never admits more than the limit of many heavy ones at once', async () => {
+    const { port } = fromRateLimiterFlexible(make, options)
+    const heavy = check(name(), 100, 30)
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => port.take([heavy])))
+    expect(answers.filter(({ allowed }) => allowed).length).toBeLessThanOrEqual(3)
+    expect(answers.filter(({ allowed }) => allowed).length).toBeGreaterThanOrEqual(1)
   })
 
   it('never admits more than the limit of many at once', async () => {
@@ -194,10 +223,18 @@ describe('fromRateLimiterFlexible, in memory', () => {
     [
       'a wrapper with time-outs',
       () => new RLWrapperTimeouts({ limiter: memory() as never }),
-      'time-out and breaker are here',
+      'the limiter itself (time-out and breaker are here), got "RLWrapperTimeouts"',
     ],
-    ['one that blocks', () => memory({ blockDuration: 10 }), 'blockDuration must be left out'],
-    ['one that delays', () => memory({ execEvenly: true }), 'execEvenly must be left out'],
+    [
+      'one that blocks',
+      () => memory({ blockDuration: 10 }),
+      'blockDuration of the limiter (RateLimiterMemory) must be left out: it makes a refusal outlast its window, got 10',
+    ],
+    [
+      'one that delays',
+      () => memory({ execEvenly: true }),
+      'execEvenly of the limiter (RateLimiterMemory) must be left out: it holds requests back, got true',
+    ],
     [
       'one with an insurance',
       () =>
@@ -207,12 +244,12 @@ describe('fromRateLimiterFlexible, in memory', () => {
           storeClient: {},
           insuranceLimiter: memory() as never,
         }),
-      'insuranceLimiter must be left out',
+      'insuranceLimiter of the limiter (RateLimiterRedis) must be left out: onOutage',
     ],
     [
       'one that looks through its blocked keys',
       () => new RateLimiterRedis({ points: 5, duration: 60, storeClient: {}, inMemoryBlockOnConsumed: 5 }),
-      'inMemoryBlockOnConsumed must be left out',
+      'inMemoryBlockOnConsumed of the limiter (RateLimiterRedis) must be left out',
     ],
     [
       'one with a script of its own',
@@ -223,7 +260,7 @@ describe('fromRateLimiterFlexible, in memory', () => {
           storeClient: {},
           customIncrTtlLuaScript: 'return 1',
         }),
-      'customIncrTtlLuaScript must be left out',
+      'customIncrTtlLuaScript of the limiter (RateLimiterRedis) must be left out: it replaces the script of every limiter on that client',
     ],
   ])('refuses %s', (_name, make, message) => {
     expect(() => fromRateLimiterFlexible(make())).toThrow(message)
@@ -368,16 +405,16 @@ describe('fromRateLimiterFlexible, of a limiter that fails', () => {
       await new Promise((resolve) => setTimeout(resolve, 90))
       return reward(...args)
     }
-    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 1000 })
-    const [heavy, light] = [check('slow', 10, 7), check('slow', 10, 3)]
+    const limiters: Record<string, FlexibleLimiter> = { slow: limiter, full: memory({ points: 1 }) }
+    const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, { timeoutMs: 1000 })
+    const [heavy, light, full] = [check('slow', 10, 7), check('slow', 10, 3), check('full', 1)]
+    expect((await port.take([full])).allowed).toBe(true)
+    expect((await port.take([heavy, full])).allowed).toBe(false)
+    expect((await port.peek([light])).states[0]?.remaining).toBe(10)
+    expect((await port.take([heavy, full])).allowed).toBe(false)
     expect((await port.take([heavy])).allowed).toBe(true)
-    expect((await port.take([heavy])).allowed).toBe(false)
-    expect((await port.peek([light])).states[0]?.remaining).toBe(3)
-    expect((await port.take([heavy])).allowed).toBe(false)
-    expect((await port.take([light])).allowed).toBe(true)
     const others = { ...heavy, key: 'b' }
-    await port.take([others])
-    expect((await port.take([others])).allowed).toBe(false)
+    expect((await port.take([others, full])).allowed).toBe(false)
     const startedMs = performance.now()
     await port.take([{ ...light, key: 'c' }])
     // Another caller waits for nothing.
@@ -385,18 +422,41 @@ describe('fromRateLimiterFlexible, of a limiter that fails', () => {
   })
 
   it('waits for what is on its way back for a tenth of its time, and not again and again', async () => {
-    const limiter = Object.assign(memory({ points: 10 }), hanging)
+    const limiter = Object.assign(memory({ points: 1 }), hanging)
     const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 1000, breakerFailures: 100 })
-    await port.take([check('hangs', 10, 7)])
+    await port.take([check('hangs', 1)])
     for (let index = 0; index < 5; index += 1) {
       const startedMs = performance.now()
-      expect((await port.take([check('hangs', 10, 7)])).allowed).toBe(false)
+      expect((await port.take([check('hangs', 1)])).allowed).toBe(false)
       expect(performance.now() - startedMs).toBeLessThan(250)
     }
     await new Promise((resolve) => setTimeout(resolve, 150))
     const startedMs = performance.now()
-    await port.take([check('hangs', 10, 7)])
+    await port.take([check('hangs', 1)])
     expect(performance.now() - startedMs).toBeLessThan(80)
+  })
+
+  it('looks whether a heavy request fits in the same time, and charges nobody after it', async () => {
+    const limiter = memory({ points: 100 })
+    const consume = jest.spyOn(limiter, 'consume')
+    const get = limiter.get.bind(limiter)
+    limiter.get = async (...args) => {
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      return get(...args)
+    }
+    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 20 })
+    await expect(port.take([check('slow', 100, 60)])).rejects.toMatchObject({ reason: 'store_unavailable' })
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect(consume).not.toHaveBeenCalled()
+  })
+
+  it('answers a heavy request that another one overtook between the two, and gives back what it took', async () => {
+    const limiter = memory({ points: 100 })
+    const { port } = fromRateLimiterFlexible(limiter)
+    const heavy = check('race', 100, 60)
+    const answers = await Promise.all([port.take([heavy]), port.take([heavy])])
+    expect(answers.map(({ allowed }) => allowed).toSorted()).toEqual([false, true])
+    expect((await port.peek([heavy])).states[0]?.remaining).toBe(40)
   })
 
   it('gives back what was charged after its time was over', async () => {
@@ -450,7 +510,8 @@ describeWith(postgres, 'fromRateLimiterFlexible, in a real Postgres', () => {
     server = await startPostgres()
     pool = new pg.Pool({ host: server.host, user: server.user, database: server.database, max: 5 })
     pool.on('error', () => undefined)
-    await ready('limits')
+    await pool.query('CREATE ROLE orders_service')
+    await pool.query(ddlOfThePage())
   }, 60_000)
   afterAll(async () => {
     await pool.end()
@@ -460,15 +521,16 @@ describeWith(postgres, 'fromRateLimiterFlexible, in a real Postgres', () => {
     jest.restoreAllMocks()
   })
 
-  /** Its table is there when the callback is called. Without one, a database that is down would end the process. */
-  const ready = (tableName: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const settings = { storeClient: pool, tableName, points: 1, duration: 1 }
-      new RateLimiterPostgres(settings, (cause?: Error) => {
-        if (cause === undefined) resolve()
-        else reject(cause)
-      })
-    })
+  const poolOfService = (): pg.Pool => {
+    const { host, user, database } = server
+    const own = new pg.Pool({ host, user, database, max: 1, options: '-c role=orders_service' })
+    own.on('error', () => undefined)
+    return own
+  }
+  const ddlOfThePage = (): string => {
+    const page = readFileSync('docs/middlewares/from-rate-limiter-flexible.md', 'utf8')
+    return /```sql\n(.*?)```/s.exec(page)![1]!
+  }
   const inPostgres = ({ points, duration }: FlexiblePolicy): FlexibleLimiter =>
     new RateLimiterPostgres({ storeClient: pool, tableName: 'limits', tableCreated: true, points, duration })
 
@@ -488,6 +550,47 @@ describeWith(postgres, 'fromRateLimiterFlexible, in a real Postgres', () => {
     const app = appWith(store, [{ name: 'month', limit: 2, period: 'month', by: () => 'caller' }])
     expect(await statuses(app, 3)).toEqual([200, 200, 429])
   })
+
+  it('needs no more rights than the page gives', async () => {
+    const own = poolOfService()
+    const limiter = new RateLimiterPostgres({
+      storeClient: own,
+      tableName: 'limits',
+      tableCreated: true,
+      points: 100,
+      duration: 60,
+    })
+    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 5000 })
+    const checks = [check('rights', 100, 60)]
+    expect((await port.take(checks)).allowed).toBe(true)
+    expect((await port.take(checks)).allowed).toBe(false)
+    await port.refund(checks)
+    await port.reset(checks)
+    await own.end()
+  })
+
+  it.each([
+    ['is missing', 'no_such_table', ''],
+    ['may not be read', 'limits', 'REVOKE ALL ON limits FROM orders_service'],
+  ])(
+    'refuses in spite of onOutage "allow" where the table %s: that never passes by itself',
+    async (_case, tableName, first) => {
+      if (first !== '') await pool.query(first)
+      const own = poolOfService()
+      const limiter = new RateLimiterPostgres({
+        storeClient: own,
+        tableName,
+        tableCreated: true,
+        points: 5,
+        duration: 60,
+      })
+      const store = fromRateLimiterFlexible(limiter, { timeoutMs: 5000 })
+      expect(await statuses(appWith(store, [policy('mistake')], { onOutage: 'allow' }), 5)).toEqual(
+        Array(5).fill(503),
+      )
+      await own.end()
+    },
+  )
 
   it('decides in its time while the table is locked, and recovers', async () => {
     const store = fromRateLimiterFlexible(inPostgres, { timeoutMs: 30, breakerCoolDownMs: 100 })

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { auditLog } from '../../src/audit/audit-log.js'
+import type { SecurityProblem } from '../../src/core/problem.js'
 import { secureErrors } from '../../src/errors/secure-errors.js'
 import { loadShed, type LoadShedOptions, type Priority } from '../../src/traffic/load-shed.js'
 import { keepingLogger } from '../support/records.js'
@@ -230,7 +231,7 @@ describe('loadShed', () => {
       expect(calm).toEqual(expect.arrayContaining([minute * 60_000 + 6000, minute * 60_000 + 59_750]))
   })
 
-  it('does not flap by a signal that hovers about its ceiling whatever is shed, as memory does', () => {
+  it('does not flap by a signal that hovers about its ceiling whatever is shed', () => {
     const process = pretended()
     const guard = shedder({ maxEventLoopUtilization: 0.9, priority: prioritised })
     const random = randomFrom(2)
@@ -314,6 +315,64 @@ describe('loadShed', () => {
     expect(outcomeOf(heap)).toBe(200)
   })
 
+  it.each<[string, LoadShedOptions]>([
+    ['resident memory', { maxRssMiB: 100, priority: prioritised }],
+    ['the heap', { maxHeapMiB: 100, priority: prioritised }],
+  ])(
+    'takes back what it shed by %s as soon as that is below its ceiling: nothing lowers it further',
+    (_case, options) => {
+      const pretend = pretended()
+      let mebibytes = 90
+      const rss = (): number => mebibytes * 2 ** 20
+      const measured = (): NodeJS.MemoryUsage => ({ heapUsed: rss() }) as NodeJS.MemoryUsage
+      Object.assign(jest.spyOn(process, 'memoryUsage').mockImplementation(measured), { rss })
+      const guard = shedder(options)
+      const after = (now: number, samples: number): string => {
+        mebibytes = now
+        for (let sample = 0; sample < samples; sample += 1) {
+          pretend.pass(250)
+          guard.health()
+        }
+        return admitted(guard)
+      }
+      expect(after(90, 2)).toBe('8 8 8 8')
+      expect(after(101, 6)).toBe('0 0 0 8')
+      // Still beyond it: an idle process is shed for as long as that lasts.
+      expect(after(100, 4)).toBe('0 0 0 8')
+      expect(after(99, 8)).toBe('0 0 8 8')
+      expect(after(99, 16)).toBe('8 8 8 8')
+      expect(guard.health().status).toBe('ok')
+    },
+  )
+
+  it('is well only where every signal is', () => {
+    const pretend = pretended()
+    let mebibytes = 101
+    jest.spyOn(process.memoryUsage, 'rss').mockImplementation(() => mebibytes * 2 ** 20)
+    const guard = shedder({ maxRssMiB: 100, maxEventLoopUtilization: 0.9 })
+    const after = (): string => {
+      pretend.pass(250)
+      return guard.health().detail!
+    }
+    outcomeOf(guard)
+    pretend.busy = 0.8
+    expect(after()).toMatch(/step 1 shed/)
+    // Memory is well; the event loop, further from its ceiling than memory is, is not quite.
+    mebibytes = 99
+    for (let sample = 0; sample < 20; sample += 1) expect(after()).toMatch(/step 1 shed/)
+    const refusals: unknown[] = []
+    for (let sent = 0; sent < 2; sent += 1)
+      guard(
+        { headers: {}, socket: { once: () => undefined }, url: '/' } as never,
+        { on: () => undefined } as never,
+        (problem) => refusals.push(...(problem === undefined ? [] : [(problem as SecurityProblem).evidence])),
+      )
+    expect(refusals).toEqual([{ signal: 'event loop utilization', priority: 'all' }])
+    pretend.busy = 0.1
+    for (let sample = 0; sample < 4; sample += 1) after()
+    expect(guard.health().status).toBe('ok')
+  })
+
   it.each([
     [1, '1 1 1 1'],
     [2, '1 1 1 2'],
@@ -394,7 +453,7 @@ describe('loadShed', () => {
   })
 
   it.each<[string, unknown, RegExp]>([
-    ['no ceiling', {}, /given one of/],
+    ['no ceiling', {}, /: one of maxEventLoopUtilization, .*maxHeapMiB must be given/],
     ['a utilization in percent', { maxEventLoopUtilization: 90 }, /0\.1 to 1/],
     ['a delay of NaN', { maxEventLoopDelayMs: NaN }, /maxEventLoopDelayMs must be/],
     ['another library’s word', { maxRssBytes: 1 }, /Did you mean maxRssMiB/],

@@ -52,6 +52,21 @@ export function isRefused({ status }: Answer): boolean {
   return status === 429
 }
 
+/** What to give, where every request was let through to the same answer of 400 to 499. */
+export function adviceOn(answers: readonly Answer[]): readonly string[] {
+  const statuses = new Set(answers.filter(isLetThrough).map(({ status }) => status))
+  const [status = 0] = statuses
+  if (statuses.size !== 1 || status < 400) return []
+  const given = GIVEN_FOR.find(([those]) => those.includes(status))?.[1] ?? '--method, --path or --header'
+  return [`every request that was let through got ${status}: is it one that the route takes? See ${given}`]
+}
+
+const GIVEN_FOR: readonly (readonly [readonly number[], string])[] = [
+  [[400, 411, 415, 422], '--body and --type'],
+  [[401, 403], '--header, for a credential'],
+  [[404, 405], '--path and --method'],
+]
+
 /** Requests that a bucket may have got room for in so many seconds; a window gives none back before it is over. */
 export function refilled({ burst, limit, windowSeconds, cost }: Limit, seconds: number): number {
   return burst === undefined ? 0 : Math.ceil((seconds * limit) / (windowSeconds * cost)) + 1

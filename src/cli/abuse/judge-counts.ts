@@ -1,4 +1,5 @@
 import {
+  adviceOn,
   broken,
   failed,
   isLetThrough,
@@ -14,11 +15,11 @@ import type { Answer } from './sender.js'
 
 /** How many passed, where they passed, and whether anything broke. */
 export function judgeCounts(answers: readonly Answer[], limit: Limit, targets: number): readonly Finding[] {
-  const findings = [judgeCount(answers, limit), judgeFaults(answers)]
+  const findings = [judgeCount(answers, limit, targets), judgeFaults(answers)]
   return targets === 1 ? findings : [...findings, judgeShares(answers, limit, targets)]
 }
 
-function judgeCount(answers: readonly Answer[], limit: Limit): Finding {
+function judgeCount(answers: readonly Answer[], limit: Limit, targets: number): Finding {
   const { expected, isFresh, cost } = limit
   const promise = `${expected} pass${cost === 1 ? '' : ` at ${cost} points each`}, and no more`
   const passed = answers.filter(isLetThrough).length
@@ -31,22 +32,29 @@ function judgeCount(answers: readonly Answer[], limit: Limit): Finding {
     ? expected + refilled(limit, secondsIn(answers))
     : Math.max(expected, Math.floor(limit.limit / cost))
   if (passed >= expected && passed <= most && refused > 0) return kept(promise, says)
-  return failed(promise, [says, ...hintsOn(limit, passed)].join('; '))
+  const hints = passed < expected ? hintsOnTooFew(limit) : refused === 0 ? adviceOn(answers) : []
+  return failed(promise, [says, ...hints, ...hintsOnKind(limit, targets, { passed, refused })].join('; '))
 }
 
-function hintsOn({ expected, burst, isTold }: Limit, passed: number): readonly string[] {
-  const hints = [
-    ...(passed < expected ? ['was something counted before?'] : []),
-    ...(passed < expected && !isTold ? ['no field tells what a request costs'] : []),
-  ]
-  return burst === undefined ? [...hints, 'a limit by gcra needs --burst'] : hints
+function hintsOnTooFew({ isTold }: Limit): readonly string[] {
+  return ['was something counted before?', ...(isTold ? [] : ['no field tells what a request costs'])]
+}
+
+function hintsOnKind(
+  { expected, burst }: Limit,
+  targets: number,
+  { passed, refused }: { readonly passed: number; readonly refused: number },
+): readonly string[] {
+  if (targets > 1 && passed > expected) return ['each process may count for itself: are they on one Redis?']
+  // Where nobody is refused there is no limit, of whatever kind.
+  return burst === undefined && refused > 0 ? ['a limit by gcra needs --burst'] : []
 }
 
 function judgeFaults(answers: readonly Answer[]): Finding {
   const promise = 'no fault under load'
   const faults = answers.filter(({ status }) => status === undefined || status >= 500)
   if (faults.length === 0) return kept(promise, 'every request was answered, none with 5xx')
-  const words = [...new Set(faults.map(({ status }) => String(status ?? 'no answer')))]
+  const words = [...new Set(faults.map(({ status, problem }) => String(status ?? problem)))]
   return failed(promise, `${faults.length} of ${answers.length} requests: ${words.join(', ')}`)
 }
 

@@ -16,7 +16,7 @@ export function judgeFields(answers: readonly Answer[], limit: Limit): readonly 
   return [judgeRetryAfter(refused, limit), judgeTold(answers, limit)]
 }
 
-function judgeRetryAfter(refused: readonly Answer[], { windowSeconds }: Limit): Finding {
+function judgeRetryAfter(refused: readonly Answer[], { windowSeconds, isTold }: Limit): Finding {
   const promise = 'Retry-After is whole seconds'
   const [first] = refused
   if (first === undefined) return notJudged(promise, 'nothing was refused')
@@ -27,9 +27,11 @@ function judgeRetryAfter(refused: readonly Answer[], { windowSeconds }: Limit): 
   const [least, most] = [Math.min(...seconds), Math.max(...seconds)]
   const says = `${least} to ${most} s`
   // Longer than the window, and its tenth of jitter: a client that obeys waits for nothing.
-  if (most > Math.ceil(windowSeconds * 1.02) + Math.min(60, Math.ceil(windowSeconds / 10)) + 1)
-    return failed(promise, `${says}, although the window is ${windowSeconds} s`)
-  return kept(promise, says)
+  if (most <= Math.ceil(windowSeconds * 1.02) + Math.min(60, Math.ceil(windowSeconds / 10)) + 1)
+    return kept(promise, says)
+  const why = `${says}, although the window is ${windowSeconds} s`
+  // Nobody tells of a block, as penalise has them; a limit that is told by fields has none.
+  return isTold ? failed(promise, why) : notJudged(promise, `${why}: right for a block alone`)
 }
 
 function judgeTold(answers: readonly Answer[], limit: Limit): Finding {

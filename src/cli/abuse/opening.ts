@@ -45,8 +45,9 @@ export async function openedBy(sender: Sender, plan: Plan): Promise<readonly Ans
 
 async function firstOf(sender: Sender): Promise<Answer> {
   const [first] = await sender.send(1)
-  const { status, retryAfter } = first ?? {}
-  if (first === undefined || status === undefined) throw misused('The service does not answer.')
+  const { status, retryAfter, problem = 'the run is over' } = first ?? {}
+  if (first === undefined || status === undefined)
+    throw misused(`The service does not answer: ${neutralise(problem, 100)}.`, remedyFor(problem))
   if (status >= 300 && status < 400)
     throw misused(`The service answers ${status}, and no redirect is followed.`, 'Give the URL of the route.')
   if (isRefused(first))
@@ -55,6 +56,12 @@ async function firstOf(sender: Sender): Promise<Answer> {
       retryAfter === undefined ? undefined : `Retry-After: ${neutralise(retryAfter, 40)}`,
     )
   return first
+}
+
+function remedyFor(problem: string): string | undefined {
+  if (/^EPROTO$|SSL/.test(problem)) return 'What listens there may speak http: and no https:'
+  if (/CERT|SIGNATURE/.test(problem)) return 'Name the certificate of who signed it with NODE_EXTRA_CA_CERTS.'
+  return undefined
 }
 
 /** How long until a window is over that is nearly so; 0 where none is. */

@@ -3,13 +3,12 @@ import { ruleName } from '../../core/options.js'
 import { neutralise } from '../../core/text.js'
 import type { CommandOptions } from '../arguments.js'
 import { misused } from '../failure.js'
+import { bodyOf } from './body.js'
+import type { Asked } from './sender.js'
 import { targetOf, type Target } from './target.js'
 
 /** What is to be proven, and of which service. */
-export interface Plan {
-  readonly targets: readonly Target[]
-  readonly method: string
-  readonly headers: Readonly<Record<string, string>>
+export interface Plan extends Asked {
   /** As the caller says; else the service's fields say. */
   readonly rule: string | undefined
   readonly limit: number | undefined
@@ -33,7 +32,7 @@ const NOT_GIVEN = new Set([
   'upgrade',
 ])
 
-export async function planOf(given: string, options: CommandOptions): Promise<Plan> {
+export async function planOf(given: string, options: CommandOptions, cwd: string): Promise<Plan> {
   const { method = 'GET', path, targets = '', rule } = options
   const urls = [given, ...(targets === '' ? [] : targets.split(','))].map((url) => url.trim())
   if (urls.length > MOST_TARGETS) throw misused(`At most ${MOST_TARGETS} processes are asked.`)
@@ -44,11 +43,15 @@ export async function planOf(given: string, options: CommandOptions): Promise<Pl
   const [limit, burst] = [countOf('limit', options), countOf('burst', options)]
   const windowSeconds = secondsOf(options['window'])
   if (limit !== undefined && windowSeconds === undefined) throw misused('--limit needs --window <seconds>.')
+  if (windowSeconds !== undefined && limit === undefined) throw misused('--window needs --limit <count>.')
+  const body = bodyOf(options, { method, cwd })
   const headers = headersOf(options['header'])
+  if (options['type'] !== undefined && headers['content-type'] !== undefined)
+    throw misused('--type and --header give "content-type" both.')
   // One after the other: which of them is at fault must not depend on a race.
   const found: Target[] = []
   for (const url of urls) found.push(await targetOf(url, path))
-  return { targets: found, method, headers, rule, limit, windowSeconds, burst }
+  return { targets: found, method, headers, body, rule, limit, windowSeconds, burst }
 }
 
 function countOf(name: 'limit' | 'burst', options: CommandOptions): number | undefined {

@@ -1,5 +1,5 @@
 import { neutralise } from '../../core/text.js'
-import type { Finding, Result } from '../abuse/findings.js'
+import type { Finding, Limit, Result } from '../abuse/findings.js'
 import { planOf, type Plan } from '../abuse/plan.js'
 import { prove } from '../abuse/prove.js'
 import type { CommandOptions } from '../arguments.js'
@@ -16,7 +16,7 @@ export async function abuseReport(
   options: CommandOptions,
   { cwd }: { readonly cwd: string },
 ): Promise<Report> {
-  const plan = await planOf(url, options)
+  const plan = await planOf(url, options, cwd)
   const { output } = options
   // A file that cannot be written is told before anything is sent, and an old one is no evidence of this run.
   if (output !== undefined) writeWhole(cwd, output, '[]\n')
@@ -46,10 +46,12 @@ function textOf({ targets, method }: Plan, { limit, findings }: Result): string 
   const services = targets.map(({ url }) => `${method} ${neutralise(`${url.origin}${url.pathname}`, 200)}`)
   const burst = limit?.burst === undefined ? '' : `, ${limit.burst} at once`
   const about =
-    limit === undefined
-      ? []
-      : [`limit ${neutralise(limit.rule ?? '', 64)}: ${limit.limit} in ${limit.windowSeconds} s${burst}`]
+    limit === undefined ? [] : [`limit${nameOf(limit)}: ${limit.limit} in ${limit.windowSeconds} s${burst}`]
   return [...services, ...about, '', ...lines, ''].join('\n')
+}
+
+function nameOf({ rule }: Limit): string {
+  return rule === undefined ? '' : ` ${neutralise(rule, 64)}`
 }
 
 function remarksOn(

@@ -35,8 +35,9 @@ type Charge = readonly [Place, FlexibleResult]
 
 /**
  * Counts with limiters of rate-limiter-flexible, one after the other. They charge a caller that they refuse too: that is
- * given back, and so is what others charged before. But points that come back when their window has ended are points of
- * the next one, which a caller could collect: near the end of a window nothing is given back.
+ * given back, and so is what others charged before. What costs more than one point is asked about first. But points that
+ * come back when their window has ended are points of the next one, which a caller could collect: near the end of a window
+ * nothing is given back.
  *
  * A decision is one operation under the store's guard, and waits for nothing that it does not need.
  */
@@ -96,7 +97,7 @@ export class FlexiblePort implements RateLimitPort {
     try {
       await this.#run(places, async () => {
         while (!isOverdue() && !isRefused() && taken.length < places.length) {
-          const [state, charge] = await takeOne(places[taken.length] as Place)
+          const [state, charge] = await takeOne(places[taken.length] as Place, isOverdue)
           taken.push(state)
           if (charge === undefined) continue
           // The others were given back when the time was over.
@@ -220,10 +221,18 @@ function isOver({ check }: Place, { consumedPoints }: FlexibleResult): boolean {
   return consumedPoints > check.rule.limit
 }
 
-/** What never fits is told, and not charged. */
-async function takeOne(place: Place): Promise<readonly [RateLimitState, Charge?]> {
+/**
+ * What never fits is told, and not charged. Nor is what costs more than is left: a limiter charges before it refuses, so
+ * that whoever is only refused would hold the points of others, as many as the request would cost.
+ */
+async function takeOne(place: Place, isOverdue: () => boolean): Promise<readonly [RateLimitState, Charge?]> {
   const { check, limiter, key, options } = place
   if (neverFits(check)) return [stateAfter(place, { consumedPoints: check.rule.limit, msBeforeNext: -1 }, 0)]
+  if (check.cost > 1) {
+    const found = stateAfter(place, live(await settled(limiter.get(key))), 0)
+    // Nobody reads what is said after the time is over.
+    if (!found.allowed || isOverdue()) return [found]
+  }
   const result = await settled(limiter.consume(key, check.cost, options))
   return [stateAfter(place, result, check.cost), [place, result]]
 }

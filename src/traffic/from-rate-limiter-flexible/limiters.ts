@@ -93,9 +93,6 @@ function pointsAndDuration({ limit, windowSeconds, period }: AskedPolicy): Omit<
 /** Throws a `TypeError` for what is no limiter, and for one whose settings would count wrongly. */
 export function suitable(limiter: FlexibleLimiter): FlexibleLimiter {
   const kind = kindsOf(limiter)[0] ?? 'nothing'
-  const refuse = (option: string, says: string): never => {
-    throw misuse(ME, option, says, kind)
-  }
   const settings = limiter as unknown as Readonly<Record<string, unknown>>
   const methods = ['consume', 'reward', 'penalty', 'get', 'delete']
   const isLimiter =
@@ -104,14 +101,22 @@ export function suitable(limiter: FlexibleLimiter): FlexibleLimiter {
     Number.isFinite(limiter.points) &&
     Number.isFinite(limiter.duration)
   if (!isLimiter)
-    refuse('limiter', 'a limiter of rate-limiter-flexible, and no union, burst or queue of them')
-  if (kind.startsWith('RLWrapper')) refuse('limiter', 'the limiter itself: time-out and breaker are here')
+    throw misuse(
+      ME,
+      'limiter',
+      'a limiter of rate-limiter-flexible, and no union, burst or queue of them',
+      kind,
+    )
+  if (kind.startsWith('RLWrapper'))
+    throw misuse(ME, 'limiter', 'the limiter itself (time-out and breaker are here)', kind)
+  const leftOut = (option: string, why: string, value: unknown): TypeError =>
+    misuse(ME, `${option} of the limiter (${kind})`, `left out: ${why}`, value)
   for (const [option, why] of Object.entries(UNWANTED))
-    if (settings[option]) refuse(`limiter: ${option}`, `left out (${why})`)
-  // A script is installed on the client, where it replaces that of every other limiter.
+    if (settings[option]) throw leftOut(option, why, settings[option])
+  // It is installed on the client.
   const script = settings['_incrTtlLuaScript']
   if (typeof script === 'string' && !script.startsWith(OWN_SCRIPT))
-    refuse('limiter: customIncrTtlLuaScript', 'left out')
+    throw leftOut('customIncrTtlLuaScript', 'it replaces the script of every limiter on that client', script)
   return limiter
 }
 

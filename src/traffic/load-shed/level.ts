@@ -3,8 +3,6 @@ import type { Pressure } from './signals.js'
 
 /** How often the process is asked how it feels, at most. */
 export const SAMPLE_MS = 250
-/** Below this part of a ceiling a signal is well again; between it and the ceiling everything stays as it is. */
-const WELL = 0.85
 /** Steps up by a sample beyond a ceiling, and down by one that was well: quick to shed, slow to take it back. */
 const UP = 1 / 2
 const DOWN = 1 / 8
@@ -18,7 +16,7 @@ const DOWN = 1 / 8
  * Samples are taken when somebody asks: nothing runs while no request comes.
  */
 export class Level {
-  readonly #measure: () => Pressure | undefined
+  readonly #measure: () => readonly Pressure[]
   readonly #highest: number
   #sampledMs: number
   #steps = 0
@@ -26,7 +24,7 @@ export class Level {
   // What of a request is still to be shed; a half of one is one.
   #due = 0.5
 
-  constructor(measure: () => Pressure | undefined, highest: number) {
+  constructor(measure: () => readonly Pressure[], highest: number) {
     this.#measure = measure
     this.#highest = highest
     this.#sampledMs = -Infinity
@@ -39,9 +37,10 @@ export class Level {
     if (passedMs < SAMPLE_MS) return this.#steps
     const isFirst = this.#sampledMs === -Infinity
     this.#sampledMs = nowMs
-    this.#worst = this.#measure()
+    const pressures = this.#measure()
+    this.#worst = pressures.find(({ part, wellBelow }) => part >= wellBelow) ?? pressures[0]
     // What the first sample measured began before anybody asked.
-    if (!isFirst) this.#steps = this.#stepped(this.#worst?.part ?? 0, Math.floor(passedMs / SAMPLE_MS))
+    if (!isFirst) this.#steps = this.#stepped(pressures, Math.floor(passedMs / SAMPLE_MS))
     return this.#steps
   }
 
@@ -55,14 +54,15 @@ export class Level {
     return true
   }
 
-  /** The signal that the last sample found worst. */
+  /** The signal that the last sample found worst, of those that were not well if there were any. */
   get worst(): Pressure | undefined {
     return this.#worst
   }
 
-  #stepped(part: number, samples: number): number {
-    if (part >= 1) return Math.min(this.#highest, this.#steps + UP)
+  #stepped(pressures: readonly Pressure[], samples: number): number {
+    if (pressures.some(({ part }) => part >= 1)) return Math.min(this.#highest, this.#steps + UP)
+    const isWell = pressures.every(({ part, wellBelow }) => part < wellBelow)
     // A sample of a long rest stands for all that were not taken in it.
-    return part < WELL ? Math.max(0, this.#steps - samples * DOWN) : this.#steps
+    return isWell ? Math.max(0, this.#steps - samples * DOWN) : this.#steps
   }
 }

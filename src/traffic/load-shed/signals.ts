@@ -11,7 +11,14 @@ export interface Ceilings {
 export interface Pressure {
   readonly signal: 'event loop utilization' | 'event loop delay' | 'resident memory' | 'heap'
   readonly part: number
+  /** Below this part it is well again; between it and the ceiling everything stays as it is. */
+  readonly wellBelow: number
 }
+
+/** What is shed makes an event loop well at once. */
+const WELL = 0.85
+/** Memory falls when the garbage is collected, which an idle process does not do: nothing would lower it further. */
+const WELL_IN_MEMORY = 1
 
 const RESOLUTION_MS = 10
 const MIB = 1024 * 1024
@@ -32,18 +39,23 @@ export class Signals {
     this.#ceilings = ceilings
   }
 
-  /** The signal that is nearest to its ceiling, or beyond it furthest. */
-  worst(): Pressure | undefined {
+  /** That which is nearest to its ceiling, or beyond it furthest, stands first. */
+  measured(): readonly Pressure[] {
     const { maxEventLoopUtilization, maxEventLoopDelayMs, maxRssMiB, maxHeapMiB } = this.#ceilings
     const pressures: Pressure[] = []
-    const add = (signal: Pressure['signal'], ceiling: number | undefined, measure: () => number): void => {
-      if (ceiling !== undefined) pressures.push({ signal, part: measure() / ceiling })
+    const add = (
+      signal: Pressure['signal'],
+      ceiling: number | undefined,
+      measure: () => number,
+      wellBelow = WELL,
+    ): void => {
+      if (ceiling !== undefined) pressures.push({ signal, part: measure() / ceiling, wellBelow })
     }
     add('event loop utilization', maxEventLoopUtilization, () => this.#utilizationSinceAsked())
     add('event loop delay', maxEventLoopDelayMs, () => this.#delaySinceAsked())
-    add('resident memory', maxRssMiB, () => process.memoryUsage.rss() / MIB)
-    add('heap', maxHeapMiB, () => process.memoryUsage().heapUsed / MIB)
-    return pressures.toSorted((a, b) => b.part - a.part)[0]
+    add('resident memory', maxRssMiB, () => process.memoryUsage.rss() / MIB, WELL_IN_MEMORY)
+    add('heap', maxHeapMiB, () => process.memoryUsage().heapUsed / MIB, WELL_IN_MEMORY)
+    return pressures.toSorted((a, b) => b.part - a.part)
   }
 
   /** Ends the one thing that runs by itself. What only reads goes on: requests may still come. */
