@@ -1,3 +1,4 @@
+import { PERIOD_SECONDS } from '../core/period.js'
 import type { PostureGuard } from './model.js'
 
 type Facts = PostureGuard['facts']
@@ -8,12 +9,7 @@ const CALLER: ReadonlySet<string> = new Set(['principal', 'client', 'api-key', '
 const ANYBODY: ReadonlySet<string> = new Set(['address', 'route', 'function'])
 
 /** A month by the shortest there is: more requests a minute than in any other. */
-const PERIOD_SECONDS: Readonly<Record<string, number>> = {
-  minute: 60,
-  hour: 3600,
-  day: 86_400,
-  month: 28 * 86_400,
-}
+const SECONDS: Readonly<Record<string, number>> = { ...PERIOD_SECONDS, month: 28 * PERIOD_SECONDS.day }
 
 /** Whom a limit counts; none where its facts do not say. */
 export function countedBy({ by }: Facts): readonly string[] {
@@ -57,7 +53,7 @@ export function limitText({ name, facts }: PostureGuard): string {
  * function answers, gives any number.
  */
 export function perMinute({ limit, windowSeconds, period }: Facts): number {
-  const seconds = typeof period === 'string' ? PERIOD_SECONDS[period] : windowSeconds
+  const seconds = typeof period === 'string' ? SECONDS[period] : windowSeconds
   if (typeof limit !== 'number' || typeof seconds !== 'number') return Infinity
   return (limit / seconds) * 60
 }

@@ -1,6 +1,6 @@
 import { checkOptions, misuse, ruleName } from '../core/options.js'
 import type { SharedStore } from '../core/ports.js'
-import { GUARD_RULES, storeGuard } from './redis/store-guard.js'
+import { GUARD_RULES, storeGuard } from './store-guard.js'
 
 export interface RedisStoreOptions {
   /** Longest wait for one operation, in **milliseconds**, 5 to 5000. @default 50 */

@@ -8,7 +8,7 @@ import { SecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
 import { chain } from '../core/thenable.js'
 import { Slots, type QueueSettings } from './concurrency-limit/slots.js'
-import { keyReader, type LimitBy } from './rate-limit/keys.js'
+import { keyReader, type LimitBy } from './counting/keys.js'
 import { addressPrefixRule, limitBy } from './shared-options.js'
 import { hasEnded, whenEnded } from './shared-end.js'
 

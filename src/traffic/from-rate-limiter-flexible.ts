@@ -1,9 +1,9 @@
 import { checkOptions, misuse } from '../core/options.js'
 import type { LimiterStore } from '../core/ports.js'
-import { GUARD_RULES, storeGuard } from '../stores/redis/store-guard.js'
+import { GUARD_RULES, storeGuard } from '../stores/store-guard.js'
 import { FlexiblePort } from './from-rate-limiter-flexible/flexible-port.js'
 import { suitable, type FlexibleLimiter, type FlexiblePolicy } from './from-rate-limiter-flexible/limiters.js'
-import type { AdaptedStore } from './rate-limit/adapted.js'
+import type { AdaptedStore } from './counting/adapted.js'
 
 export type { FlexibleLimiter, FlexiblePolicy } from './from-rate-limiter-flexible/limiters.js'
 

@@ -6,7 +6,7 @@ import type { RateLimitCheck, RateLimitState } from '../core/ports.js'
 import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm, isThenable } from '../core/thenable.js'
-import { leaseCounters } from './rate-limit/counters.js'
+import { leaseCounters } from './counting/counters.js'
 import { writeFields, type Told } from './rate-limit/fields.js'
 import {
   settingsOf,
@@ -14,11 +14,11 @@ import {
   type RateLimitOptions,
   type RateLimitPolicies,
 } from './rate-limit/options.js'
-import { GuardedCounters, type Counted } from './rate-limit/outage.js'
+import { GuardedCounters, type Counted } from './counting/outage.js'
 
 export type { FieldFormat } from './rate-limit/fields.js'
 export type { AddressPrefix } from '../core/address.js'
-export type { KeyFunction, LimitBy, LimitFact } from './rate-limit/keys.js'
+export type { KeyFunction, LimitBy, LimitFact } from './counting/keys.js'
 export type {
   LimitPolicy,
   LimitSettings,

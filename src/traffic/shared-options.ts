@@ -1,7 +1,8 @@
 import { callback, either, integer, listOf, oneOf, type OptionRule } from '../core/options.js'
-import { LIMIT_FACTS } from './rate-limit/keys.js'
+import { PERIOD_SECONDS } from '../core/period.js'
+import { LIMIT_FACTS } from './counting/keys.js'
 
-const MAX_WINDOW_SECONDS = 2_678_400
+const MAX_WINDOW_SECONDS = PERIOD_SECONDS.month
 
 export const windowSeconds: OptionRule = {
   says: `a number from 0.1 to ${MAX_WINDOW_SECONDS} seconds`,

@@ -18,10 +18,10 @@ import type { Store } from '../core/ports.js'
 import { SecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm } from '../core/thenable.js'
-import { leaseCounters } from './rate-limit/counters.js'
-import type { LimitBy } from './rate-limit/keys.js'
+import { leaseCounters } from './counting/counters.js'
+import type { LimitBy } from './counting/keys.js'
 import { settingsOf, type Policy } from './rate-limit/options.js'
-import { GuardedCounters, shareOf, type Counted } from './rate-limit/outage.js'
+import { GuardedCounters, shareOf, type Counted } from './counting/outage.js'
 import {
   addressPrefixRule,
   instancesRule,

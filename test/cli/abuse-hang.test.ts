@@ -63,7 +63,8 @@ describe('abuse of a service that never comes to an end', () => {
         clearInterval(timer)
       })
     })
-    const { findings } = await proven(url)
+    // A machine that is busy answers late; it is the end that is looked at here.
+    const { findings } = await proven(url, { ...BOUNDS, restMs: 100 })
     expect(findings.filter(({ outcome }) => outcome === 'failed')).toEqual([])
     expect(findings[0]).toMatchObject({ outcome: 'kept', says: expect.stringContaining('60 let through') })
     await new Promise((resolve) => setTimeout(resolve, 100))

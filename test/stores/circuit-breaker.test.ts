@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { CircuitBreaker, type BreakerState } from '../../src/stores/redis/circuit-breaker.js'
+import { CircuitBreaker, type BreakerState } from '../../src/stores/circuit-breaker.js'
 
 describe('CircuitBreaker', () => {
   let now = 0

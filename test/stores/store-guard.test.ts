@@ -1,7 +1,7 @@
 import { stat } from 'node:fs'
 import { describe, expect, it, jest } from '@jest/globals'
 import type { SecurityProblem } from '../../src/core/problem.js'
-import { isMistakeOfSetUp, storeGuard, type StoreGuard } from '../../src/stores/redis/store-guard.js'
+import { isMistakeOfSetUp, storeGuard, type StoreGuard } from '../../src/stores/store-guard.js'
 
 const guardOf = (timeoutMs: number, breakerFailures = 1): StoreGuard =>
   storeGuard('test', 'test', { timeoutMs, breakerFailures, breakerCoolDownMs: 1000 })

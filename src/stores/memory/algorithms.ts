@@ -1,3 +1,4 @@
+import { PERIOD_SECONDS } from '../../core/period.js'
 import type { LimitRule, Period, RateLimitState } from '../../core/ports.js'
 
 /** The moment of a take, on both clocks, in **milliseconds**. */
@@ -173,18 +174,10 @@ interface Counted {
   readonly total: number
 }
 
-const MINUTE = 60_000
-const PERIOD_MS: Readonly<Record<Period, number>> = {
-  minute: MINUTE,
-  hour: 60 * MINUTE,
-  day: 1440 * MINUTE,
-  month: 31 * 1440 * MINUTE,
-}
-
 /** The calendar period in UTC that a moment is in. */
 export function periodAt(period: Period, now: number): { readonly start: number; readonly end: number } {
   if (period !== 'month') {
-    const length = PERIOD_MS[period]
+    const length = PERIOD_SECONDS[period] * 1000
     const start = Math.floor(now / length) * length
     return { start, end: start + length }
   }

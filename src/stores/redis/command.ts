@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { SharedStore } from '../../core/ports.js'
 import { isNodeRedisCluster } from './cluster.js'
-import { UNREADABLE } from './store-guard.js'
+import { UNREADABLE } from '../store-guard.js'
 
 interface Ioredis {
   call(command: string, ...args: string[]): Promise<unknown>

@@ -9,8 +9,8 @@ import {
   type RateLimitState,
 } from '../../core/ports.js'
 import { periodAt } from '../../stores/memory/algorithms.js'
-import type { StoreGuard } from '../../stores/redis/store-guard.js'
-import type { AskedPolicy } from '../rate-limit/adapted.js'
+import type { StoreGuard } from '../../stores/store-guard.js'
+import type { AskedPolicy } from '../counting/adapted.js'
 import {
   isFor,
   limiterFor,

@@ -1,6 +1,6 @@
 import { misuse } from '../../core/options.js'
-import type { Period } from '../../core/ports.js'
-import type { AskedPolicy } from '../rate-limit/adapted.js'
+import { PERIOD_SECONDS } from '../../core/period.js'
+import type { AskedPolicy } from '../counting/adapted.js'
 
 /** What a limiter of rate-limiter-flexible answers, and rejects with where a caller has used its points up. */
 export interface FlexibleResult {
@@ -32,12 +32,6 @@ const ME = 'fromRateLimiterFlexible'
 
 /** More than any limit: where a function answers the limit, the limiter itself never refuses. */
 const ANY_POINTS = 1_000_000_000
-const PERIOD_SECONDS: Readonly<Record<Period, number>> = {
-  minute: 60,
-  hour: 3600,
-  day: 86_400,
-  month: 2_678_400,
-}
 /** Longest delay of a timer in Node.js: a longer one fires at once, and would forget every count at once. */
 const LONGEST_TIMER_SECONDS = Math.floor((2 ** 31 - 1) / 1000)
 

@@ -16,11 +16,12 @@ import {
   ruleName,
   type OptionRule,
 } from '../../core/options.js'
+import { PERIOD_SECONDS } from '../../core/period.js'
 import type { Store } from '../../core/ports.js'
 import { chain } from '../../core/thenable.js'
-import { LIMIT_FACTS, keyReader, type KeyFunction, type LimitBy, type LimitFact } from '../rate-limit/keys.js'
+import { LIMIT_FACTS, keyReader, type KeyFunction, type LimitBy, type LimitFact } from '../counting/keys.js'
 import { settingsOf, type Policy, type Settings } from '../rate-limit/options.js'
-import { policyList } from '../rate-limit/policy-list.js'
+import { policyList } from '../counting/policy-list.js'
 import { addressPrefixRule, instancesRule, windowSeconds as windowRule } from '../shared-options.js'
 import { storeRule } from '../../core/store-rules.js'
 import type { BlockRule } from './blocks.js'
@@ -99,7 +100,7 @@ export interface PenaltyOptions {
 }
 
 const ME = 'penalise'
-const MAX_SECONDS = 2_678_400
+const MAX_SECONDS = PERIOD_SECONDS.month
 const dimension = either(oneOf(...LIMIT_FACTS), callback)
 
 const POLICY_RULES: Readonly<Record<keyof PenaltyPolicy, OptionRule>> = {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { wallClockMs } from '../../core/clock.js'
+import { PERIOD_SECONDS } from '../../core/period.js'
 import type { LimitRule, RateLimitState } from '../../core/ports.js'
 
 /**
@@ -68,8 +69,6 @@ function writeOne(res: ServerResponse, format: FieldFormat, { rule, state }: Tol
 function tightest(told: readonly Told[]): Told {
   return told.reduce((least, each) => (each.state.remaining < least.state.remaining ? each : least))
 }
-
-const PERIOD_SECONDS = { minute: 60, hour: 3600, day: 86_400, month: 2_678_400 }
 
 /** The window in whole seconds, at least 1, as the draft has it. */
 function windowOf(rule: LimitRule): number {

@@ -14,11 +14,12 @@ import {
   ruleName,
   type OptionRule,
 } from '../../core/options.js'
+import { PERIOD_SECONDS } from '../../core/period.js'
 import type { LimitRule, Period, LimitStore } from '../../core/ports.js'
 import { disarm } from '../../core/thenable.js'
-import { isAdapted, type AskedPolicy } from './adapted.js'
+import { isAdapted, type AskedPolicy } from '../counting/adapted.js'
 import type { FieldFormat } from './fields.js'
-import { policyList } from './policy-list.js'
+import { policyList } from '../counting/policy-list.js'
 import {
   addressPrefixRule,
   instancesRule,
@@ -26,7 +27,7 @@ import {
   onOutageRule,
   windowSeconds as windowRule,
 } from '../shared-options.js'
-import { keyReader, type LimitBy } from './keys.js'
+import { keyReader, type LimitBy } from '../counting/keys.js'
 
 /** Points for one caller of one request: a number, or what a function answers. */
 export type PointsOf = (req: IncomingMessage, context: RequestContext) => number
@@ -115,7 +116,7 @@ const POINTS = integer(1, 1_000_000_000)
 const FIXED_BY =
   'given where algorithm is fixed (windowSeconds is for sliding and gcra, and for stores of fromRateLimiterFlexible)'
 const MAX_JOINED_LENGTH = 200
-const PERIODS: readonly Period[] = ['minute', 'hour', 'day', 'month']
+const PERIODS = Object.keys(PERIOD_SECONDS) as readonly Period[]
 const FORMATS: readonly FieldFormat[] = ['draft-10', 'draft-7', 'legacy', 'none']
 
 const storeRule: OptionRule = {

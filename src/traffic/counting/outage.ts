@@ -10,9 +10,9 @@ import type { Health } from '../../core/lifecycle.js'
 import { isSecurityProblem } from '../../core/problem.js'
 import { isThenable } from '../../core/thenable.js'
 import type { MemoryLimiter } from '../../stores/memory/limiter.js'
-import { isMistakeOfSetUp } from '../../stores/redis/store-guard.js'
+import { isMistakeOfSetUp } from '../../stores/store-guard.js'
 import type { CounterLease } from './counters.js'
-import type { Settings } from './options.js'
+import type { Settings } from '../rate-limit/options.js'
 
 /** An answer, and who gave it: the store, this instance by its share, or nobody. */
 export interface Counted extends RateLimitAnswer {

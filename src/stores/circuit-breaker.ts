@@ -1,4 +1,4 @@
-import { monotonicMs } from '../../core/clock.js'
+import { monotonicMs } from '../core/clock.js'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 

@@ -3,7 +3,7 @@ import type { RateLimitPort, LimitStore } from '../../core/ports.js'
 import { MemoryLimiter } from '../../stores/memory/limiter.js'
 import { RedisLimiter } from '../../stores/redis/limiter.js'
 import { isAdapted } from './adapted.js'
-import type { Policy } from './options.js'
+import type { Policy } from '../rate-limit/options.js'
 
 interface Lease {
   readonly signature: string

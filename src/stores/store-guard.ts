@@ -1,10 +1,10 @@
-import { monotonicMs } from '../../core/clock.js'
-import { publishEvent } from '../../core/events.js'
-import type { Health } from '../../core/lifecycle.js'
-import { integer } from '../../core/options.js'
-import { SecurityProblem } from '../../core/problem.js'
-import { retryAfter } from '../../core/retry-after.js'
-import { neutralise } from '../../core/text.js'
+import { monotonicMs } from '../core/clock.js'
+import { publishEvent } from '../core/events.js'
+import type { Health } from '../core/lifecycle.js'
+import { integer } from '../core/options.js'
+import { SecurityProblem } from '../core/problem.js'
+import { retryAfter } from '../core/retry-after.js'
+import { neutralise } from '../core/text.js'
 import { CircuitBreaker, type BreakerState } from './circuit-breaker.js'
 
 export const GUARD_RULES = {
