@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { types } from 'node:util'
 import { openContext, type WritableContext } from '../core/context.js'
+import { giveUpAnswer } from '../core/given-up.js'
 import { recordDecision, type Next } from '../core/guard.js'
 import { describeMiddleware } from '../core/metadata.js'
 import { callback, checkOptions } from '../core/options.js'
@@ -77,14 +78,19 @@ export function secureErrors(options: SecureErrorsOptions = {}): ErrorMiddleware
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the fourth
   const middleware: ErrorMiddleware = function secureErrorsMiddleware(error, req, res, _next) {
     if (isAbort(error) && req.destroyed) {
+      giveUpAnswer(res)
       res.destroy()
       return
     }
     const problem = problemOf(error, req)
     const requestId = note(req, problem)
-    // An answer that was complete before the error came is as good as any.
-    if (res.writableEnded) return
+    // An answer that was complete before the error came is as good as any. It may have been given in the handler's place.
+    if (res.writableEnded) {
+      giveUpAnswer(res)
+      return
+    }
     if (res.headersSent || res.destroyed) {
+      giveUpAnswer(res)
       res.destroy()
       return
     }

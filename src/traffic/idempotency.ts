@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { monotonicMs } from '../core/clock.js'
 import { requirePrincipal, type WritableContext } from '../core/context.js'
 import { publishEvent } from '../core/events.js'
+import { whenGivenUp } from '../core/given-up.js'
 import { PASSED, defineGuard, recordDecision, type Guard, type Verdict } from '../core/guard.js'
 import type { Stateful } from '../core/lifecycle.js'
 import { SecurityProblem } from '../core/problem.js'
@@ -13,7 +14,7 @@ import { fingerprintOf, nameOf } from './idempotency/fingerprint.js'
 import { keyMissing, keyOf } from './idempotency/key.js'
 import { factsOf, settingsOf, type IdempotencyOptions } from './idempotency/options.js'
 import { scopeTexts } from './idempotency/scope.js'
-import { frees, isLastResort, mayHaveBody } from './idempotency/statuses.js'
+import { frees, isLastResort, isToNobody, mayHaveBody } from './idempotency/statuses.js'
 import { holdAnswer, isAnsweredFor } from './late-answer.js'
 
 export type { IdempotencyOptions } from './idempotency/options.js'
@@ -28,7 +29,8 @@ export type IdempotencyGuard = Guard & Stateful
  * A key is the caller's own: it counts together with issuer, subject and client, and for one method, path, query and
  * body. No key, or none that is a quoted string of 1 to 255 characters, is 400; the first still under way is 409 with
  * `Retry-After`; another request with the same key is 422; a store that is slow, down or full is 503, and the handler
- * does not run. Answers of 401, 403, 429 and 5xx are not kept, and the next request is done.
+ * does not run. Answers of 401, 403, 429 and 5xx are not kept, nor is a 4xx whose caller had left before it, and the
+ * next request is done.
  *
  * The answer is held back, up to `maxBodyBytes`, until it is kept. Where `requestTimeout` answers for the handler, what
  * the handler says to that is kept. Mount it after authentication, after what may refuse the request, and after the body
@@ -89,35 +91,44 @@ export function idempotency(options: IdempotencyOptions = {}): IdempotencyGuard 
         isAnswered ? nothingFollows() : PASSED,
       )
     hold(req, attempt)
-    const settle: CaptureRules['settle'] = (status, answer) => keep(attempt, answer, frees(status))
-    const capture = captureAnswer(res, { headers, maxBodyBytes, settle })
+    const first = captureAnswer(
+      res,
+      rulesFor(attempt, (status) => frees(status) || isToNobody(status, req, res)),
+    )
+    let last = first
     holdAnswer(res, {
       get holdsHead() {
-        return capture.holdsHead
+        return first.holdsHead
       },
+      // The caller was told to wait no longer, and what the handler says to that is kept for when it asks again.
       handOver(late) {
-        takeLate(attempt, late)
-        capture.handOver(late)
+        if (!first.isHolding) return
+        last = captureAnswer(
+          late,
+          rulesFor(attempt, (status) => frees(status) || isLastResort(late)),
+        )
+        first.handOver(late)
       },
       letGo() {
-        capture.letGo()
+        first.letGo()
       },
+    })
+    whenGivenUp(res, () => {
+      // Until another answer is out, the error may be the one that it is made of, and the handler still at work.
+      if (!isAnsweredFor(res) || res.writableEnded) last.giveUp()
     })
     return PASSED
   }
 
-  /** The caller was told to wait no longer, and what the handler says to that is kept for when it asks again. */
-  function takeLate(attempt: Attempt, late: ServerResponse): void {
-    captureAnswer(late, {
+  function rulesFor(attempt: Attempt, isFreedBy: (status: number) => boolean): CaptureRules {
+    const release = (): void | Promise<void> => quietly('release', () => answers.release(attempt))
+    return {
       headers,
       maxBodyBytes,
-      settle: (status, answer) => keep(attempt, answer, frees(status) || isLastResort(late)),
-    })
-  }
-
-  function keep(attempt: Attempt, answer: KeptAnswer | undefined, isFreed: boolean): void | Promise<void> {
-    if (isFreed) return quietly('release', () => answers.release(attempt))
-    return quietly('finish', () => answers.finish(attempt, answer))
+      settle: (status, answer) =>
+        isFreedBy(status) ? release() : quietly('finish', () => answers.finish(attempt, answer)),
+      release: () => void release(),
+    }
   }
 
   /** The answer goes out whatever becomes of its copy: what was done is done. */

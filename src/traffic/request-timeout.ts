@@ -7,6 +7,7 @@ import { describeMiddleware } from '../core/metadata.js'
 import { checkOptions, enforceOrReport, integer, required, ruleName } from '../core/options.js'
 import { SecurityProblem } from '../core/problem.js'
 import { hasBegun, isAnsweredFor } from './late-answer.js'
+import { abortWith } from './request-timeout/abort.js'
 import { answerInPlace } from './request-timeout/silence.js'
 import { hasEnded, whenEnded } from './shared-end.js'
 
@@ -27,7 +28,8 @@ const SIGNAL = Symbol.for('express-bulwark.signal.v1')
  * handler. What the handler does to the answer after that has no effect, unless `idempotency` keeps it. An answer that
  * has begun is left alone, however long it takes: a stream is never cut. One that `idempotency` holds has not begun.
  *
- * `signalOf(req)` is aborted on the time-out and when the caller leaves: hand it to whatever the handler waits for.
+ * `signalOf(req)` is aborted on the time-out and when the caller leaves: hand it to whatever the handler waits for. On
+ * Express 4 an async handler must catch what it rejects with then and give it to `next`, or the process ends.
  *
  * **Not checked:** that the handler stops. What it does in spite of the signal takes place, though its caller was told
  * 503. How long a request may take to arrive is the server's own `requestTimeout` and `headersTimeout`.
@@ -61,7 +63,7 @@ export function requestTimeout(options: RequestTimeoutOptions): Guard {
     timer.unref()
     whenEnded(req, res, () => {
       clearTimeout(timer)
-      if (!res.writableFinished) leaving.abort(new SecurityProblem('client_gone'))
+      if (!res.writableFinished) abortWith(leaving, new SecurityProblem('client_gone'))
     })
     next()
 
@@ -86,7 +88,7 @@ export function requestTimeout(options: RequestTimeoutOptions): Guard {
       })
       // After the answer: a handler that fails because of the signal must not be the one who answers.
       setImmediate(() => {
-        leaving.abort(problem)
+        abortWith(leaving, problem)
       })
     }
   }

@@ -130,17 +130,15 @@ describe('idempotency', () => {
     expect(unordered.runs() + to.runs()).toBe(0)
   })
 
-  it('answers 500 where a body came that nothing read, and names the fix', async () => {
-    for (const said of [
-      {},
-      { body: 'a', type: 'text/html' },
-      { body: '--b--', type: 'Multipart/form-data; boundary=b' },
-    ]) {
-      const to = service({}, undefined, { parsers: said.body === undefined ? [] : [express.json()] })
-      expect((await to.post(said)).status).toBe(500)
-      expect(to.reasons()).toEqual(['guard_order'])
-      expect(to.runs()).toBe(0)
-    }
+  it.each<[number, string, Said]>([
+    [500, 'guard_order', {}],
+    [415, 'media_type_unsupported', { body: 'a', type: 'text/html' }],
+    [415, 'media_type_unsupported', { body: '--b--', type: 'Multipart/form-data; boundary=b' }],
+  ])('answers %d where a body came that nothing read', async (status, reason, said) => {
+    const to = service({}, undefined, { parsers: said.body === undefined ? [] : [express.json()] })
+    expect((await to.post(said)).status).toBe(status)
+    expect(to.reasons()).toEqual([reason])
+    expect(to.runs()).toBe(0)
   })
 
   it('takes no body, an empty object and an empty text for three different things', async () => {

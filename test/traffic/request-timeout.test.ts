@@ -1,3 +1,4 @@
+import { format } from 'node:util'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { auditLog } from '../../src/audit/audit-log.js'
@@ -196,6 +197,52 @@ describe('requestTimeout', () => {
     expect(signals[2]?.reason).toMatchObject({ reason: 'client_gone' })
     expect(logger.reasons()).toEqual([])
   })
+
+  // As `fetch` does it, which gives what it rejects with a trace of its own.
+  const fetching = (signal: AbortSignal): Promise<never> =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        const reason = signal.reason as Error
+        Error.captureStackTrace(reason)
+        reject(reason)
+      })
+    })
+
+  it.each([true, false])(
+    'costs at most one line on the terminal where a handler ends by its signal, the caller there: %s',
+    async (isThere) => {
+      const printed: string[] = []
+      const error = jest.spyOn(console, 'error').mockImplementation((...given) => {
+        printed.push(format(...(given as unknown[])))
+      })
+      logger = keepingLogger()
+      let isOver = false
+      let isInside = false
+      const app = express()
+      app.set('env', 'production')
+      app.use(auditLog({ logger }), requestTimeout({ timeoutMs: isThere ? 30 : 60_000 }))
+      app.get('/', async (req, _res, next) => {
+        isInside = true
+        try {
+          await fetching(signalOf(req))
+        } catch (reason) {
+          next(reason)
+          isOver = true
+        }
+      })
+      if (isThere) app.use(secureErrors())
+      server = await serve(app)
+      const socket = await opened(server.port, GET)
+      await until(() => isInside)
+      if (!isThere) socket.destroy()
+      await until(() => isOver)
+      await pause(20)
+      error.mockRestore()
+      expect(printed).toEqual([
+        `SecurityProblem: ${isThere ? 'time_exceeded' : 'client_gone'} (the reason of a signalOf)`,
+      ])
+    },
+  )
 
   it('in mode report records, and answers and aborts nothing', async () => {
     let signal: AbortSignal | undefined

@@ -3,14 +3,19 @@ import { isThenable } from '../../core/thenable.js'
 import { headOf, likenessOf, putHead, type AnswerHolder, type Head } from '../late-answer.js'
 import type { KeptAnswer } from './answers.js'
 import { keptFields } from './kept-fields.js'
-import { mayHaveBody } from './statuses.js'
+import { frees, mayHaveBody } from './statuses.js'
 
 export interface CaptureRules {
   /** Lower-case names of the fields that are kept. */
   readonly headers: ReadonlySet<string>
   readonly maxBodyBytes: number
-  /** Is told once, before anything is sent; `answer` is `undefined` where it is too large. It never throws or rejects. */
+  /**
+   * Is told once, when the handler has ended its answer and before that end is sent; `answer` is `undefined` where it is
+   * too large. It never throws or rejects.
+   */
   settle(status: number, answer: KeptAnswer | undefined): void | Promise<void>
+  /** Is told where the handler failed before it ended its answer. It may go on all the same, and `settle` be told then. */
+  release(): void
 }
 
 type Method = (...given: unknown[]) => unknown
@@ -29,11 +34,11 @@ const MAX_HEADER_LENGTH = 16_384
 
 /**
  * Holds an answer back until it is whole and settled, and sends it then as it would have gone out by itself. When it
- * grows larger than is kept, nothing is held any more: what there is goes out, and the rest as it comes.
+ * grows larger than is kept, only its end is held: what there is goes out, and the rest as it comes.
  *
  * The methods stay replaced: another library may have put its own over them.
  */
-export function captureAnswer(res: ServerResponse, rules: CaptureRules): AnswerHolder {
+export function captureAnswer(res: ServerResponse, rules: CaptureRules): AnswerCapture {
   return new AnswerCapture(res, rules)
 }
 
@@ -47,7 +52,7 @@ class AnswerCapture implements AnswerHolder {
   #draft: ServerResponse | undefined
   /** The fields as they were when the head was made. */
   #fields: KeptAnswer['headers'] | undefined
-  #phase: 'holding' | 'settling' | 'open' = 'holding'
+  #phase: 'holding' | 'flowing' | 'settling' | 'open' = 'holding'
   #isEnded = false
   #chunks: Uint8Array[] = []
   #length = 0
@@ -74,12 +79,21 @@ class AnswerCapture implements AnswerHolder {
     })
   }
 
+  get isHolding(): boolean {
+    return this.#phase === 'holding'
+  }
+
   get holdsHead(): boolean {
-    return this.#phase === 'holding' && this.#draft !== undefined
+    return this.isHolding && this.#draft !== undefined
+  }
+
+  /** The handler failed. What it ended before counts all the same. */
+  giveUp(): void {
+    if (!this.#isEnded) this.#rules.release()
   }
 
   handOver(late: ServerResponse): void {
-    if (this.#phase !== 'holding' || this.#isEnded) return
+    if (!this.isHolding) return
     this.#releaseChunks()
     // Before a head is made, middlewares may have set fields that are not the handler's.
     if (this.#dropHead()) putHead(this.#res, this.#before)
@@ -98,8 +112,9 @@ class AnswerCapture implements AnswerHolder {
       return answer === this.#late ? this.#res : answer
     }
     if (this.#phase === 'open') return this.#original(way, given)
-    if (way === 'write') return this.#write(given)
     if (way === 'end') return this.#end(given)
+    if (this.#phase === 'flowing') return this.#original(way, given)
+    if (way === 'write') return this.#write(given)
     if (way === 'writeHead') return this.#writeHead(given)
     this.#fixHead()
     return undefined
@@ -108,7 +123,6 @@ class AnswerCapture implements AnswerHolder {
   #write(given: unknown[]): unknown {
     const { chunk, encoding, callback } = saidIn(given)
     if (this.#isEnded) return tooLate(callback)
-    if (this.#phase === 'settling') return this.#wait('write', given)
     const bytes = bytesOf(chunk, encoding)
     // Node.js says what is wrong with it.
     if (bytes === undefined) return this.#original('write', given)
@@ -116,7 +130,7 @@ class AnswerCapture implements AnswerHolder {
     if (this.#length + bytes.byteLength > this.#rules.maxBodyBytes) {
       this.#releaseChunks()
       this.#wait('write', given)
-      return this.#settle(undefined) === true
+      return this.#flow()
     }
     this.#chunks.push(bytes)
     this.#length += bytes.byteLength
@@ -132,14 +146,9 @@ class AnswerCapture implements AnswerHolder {
     }
     const bytes = isEmpty(chunk) ? NOTHING : bytesOf(chunk, encoding)
     if (bytes === undefined) return this.#original('end', given)
-    if (this.#phase === 'settling') {
-      this.#isEnded = true
-      this.#wait('end', given)
-      return this.#res
-    }
     this.#fixHead(bytes.byteLength)
     this.#isEnded = true
-    const answer = this.#answerWith(bytes)
+    const answer = this.isHolding ? this.#answerWith(bytes) : undefined
     this.#releaseChunks()
     this.#wait('end', given)
     this.#settle(answer)
@@ -201,30 +210,39 @@ class AnswerCapture implements AnswerHolder {
     this.#chunks = []
   }
 
-  #wait(way: Way, given: unknown[]): false {
+  #wait(way: Way, given: unknown[]): void {
     this.#waiting.push([way, given])
-    return false
   }
 
-  /** What the last thing said was answered with, where nothing had to be waited for. */
-  #settle(answer: KeptAnswer | undefined): unknown {
+  /** More than is kept. Whether there is room for more. */
+  #flow(): boolean {
+    this.#phase = 'flowing'
+    // Its status has gone out: what failed failed, whoever is still there to read it.
+    this.#res.once('close', () => {
+      if (frees(this.#res.statusCode)) this.giveUp()
+    })
+    return this.#send() === true
+  }
+
+  #settle(answer: KeptAnswer | undefined): void {
     this.#phase = 'settling'
     const settled = this.#rules.settle(this.#res.statusCode, answer)
-    if (!isThenable(settled)) return this.#open()
-    settled.then(this.#openLater.bind(this)).catch(() => {
+    if (!isThenable(settled)) {
+      this.#open()
+      return
+    }
+    settled.then(this.#open.bind(this)).catch(() => {
       this.#res.destroy()
     })
-    return undefined
   }
 
-  #openLater(): void {
-    const hasRoom = this.#open() === true
-    // Who was told to wait hears of the room from us, unless Node.js is going to say so.
-    if (hasRoom && !this.#isEnded) this.#res.emit('drain')
-  }
-
-  #open(): unknown {
+  #open(): void {
     this.#phase = 'open'
+    this.#send()
+  }
+
+  /** What the last thing said was answered with. */
+  #send(): unknown {
     this.#dropHead()
     try {
       return this.#waiting
@@ -232,7 +250,7 @@ class AnswerCapture implements AnswerHolder {
         .map(([way, given]) => this.#original(way, given))
         .at(-1)
     } catch (cause) {
-      // It says that it has ended, and nobody would end it any more.
+      // Nobody would end it any more.
       this.#res.destroy()
       throw cause
     }

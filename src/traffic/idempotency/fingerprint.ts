@@ -12,8 +12,8 @@ type Parsed = IncomingMessage & ExpressParts & { readonly body?: unknown; readon
  * What a request asks for, as a digest: its method, its path and query as they came, and its parsed body. The order of
  * an object's fields makes no difference.
  *
- * Throws a `SecurityProblem`: 500 where a body came that nothing has parsed, or that is not wholly in `req.body`; 413
- * where it is nested too deep or has too many values.
+ * Throws a `SecurityProblem`: 415 where a body came that nothing has parsed, 500 where that is JSON, or where a body is
+ * not wholly in `req.body`; 413 where it is nested too deep or has too many values.
  */
 export function fingerprintOf(req: IncomingMessage, secret: string | undefined): string {
   const { method, originalUrl, url } = req as Parsed
@@ -40,12 +40,21 @@ function bodyOf(req: Parsed): unknown {
   const { body } = req
   // Something may have made a body of what came another way: it is a part of what is asked all the same.
   if (!hasBody(req)) return isNothing(body) ? undefined : body
+  if (!isParsed(req)) throw unread(req)
   // Its files are somewhere else, and two uploads would look the same.
-  if (req.headers['content-type']?.trimStart().toLowerCase().startsWith('multipart/') === true)
+  if (/^\s*multipart\//i.test(req.headers['content-type'] ?? ''))
     throw misplaced('a multipart body is not wholly in req.body: leave idempotency() out of this route')
-  if (!isParsed(req))
-    throw misplaced('no parser read this body: mount express.json(), or what reads it, before idempotency()')
   return body
+}
+
+// As `express.json()` takes it where nothing else is said. One that is not well-formed no parser takes.
+const JSON_TYPE = /^ *application\/json *(?:; *charset=[\w-]+ *)?$/i
+
+/** Whoever sends what no parser takes is at fault, and makes no faults of the service at will. */
+function unread({ headers }: Parsed): SecurityProblem {
+  const problem = 'no parser read this body: mount express.json(), or what reads it, before idempotency()'
+  if (JSON_TYPE.test(headers['content-type'] ?? '')) return misplaced(problem)
+  return new SecurityProblem('media_type_unsupported', { evidence: { problem } })
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

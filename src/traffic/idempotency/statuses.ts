@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /**
  * Whether an answer of this status leaves the key free for another try: who the caller is, what it may do and how much
@@ -6,6 +6,18 @@ import type { ServerResponse } from 'node:http'
  */
 export function frees(status: number): boolean {
   return status === 401 || status === 403 || status === 429 || status >= 500
+}
+
+/**
+ * Whether an answer refuses a caller who has left: mostly because it has, as where its signal was aborted. An answer that
+ * refuses nothing tells of something done, whoever is there to read it.
+ */
+export function isToNobody(
+  status: number,
+  { socket }: IncomingMessage,
+  { destroyed }: ServerResponse,
+): boolean {
+  return status >= 400 && (socket.destroyed || destroyed)
 }
 
 /** Whether there is a body, whatever the handler says (RFC 9110 sections 15.3.5 and 15.4.5). */
