@@ -346,14 +346,18 @@ describe('in memory', () => {
       for (let index = 0; index < 500; index += 1) admitted(`junk-${index}`)
       expect(admitted('newcomer')).toBe(false)
       now += 12 * 3_600_000
-      expect(Array.from({ length: 10 }, (_, index) => admitted(`day-2-${index}`))).toEqual(Array(10).fill(true))
+      expect(Array.from({ length: 10 }, (_, index) => admitted(`day-2-${index}`))).toEqual(
+        Array(10).fill(true),
+      )
       // A clock that was a year ahead for a moment, and is right again.
       now += 365 * 86_400_000
       expect(admitted('ahead')).toBe(true)
       now -= 365 * 86_400_000
       for (let index = 0; index < 500; index += 1) admitted(`junk-${index}`)
       now += 86_400_000
-      expect(Array.from({ length: 10 }, (_, index) => admitted(`day-3-${index}`))).toEqual(Array(10).fill(true))
+      expect(Array.from({ length: 10 }, (_, index) => admitted(`day-3-${index}`))).toEqual(
+        Array(10).fill(true),
+      )
     })
 
     it('has room again when their time is over', () => {
