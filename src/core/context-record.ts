@@ -22,6 +22,10 @@ import { parseTraceparent, type Trace } from './trace.js'
 export const VERSION = 1
 const decisionChannel = channel('express-bulwark.decision')
 
+// Most requests have none of what these stand for, and each begins with all of them.
+const NONE: readonly never[] = Object.freeze([])
+const NOTHING = Object.freeze({})
+
 /** What is kept about one request. Only `core/context.ts` makes one and finds it again. */
 export class Context implements WritableContext {
   readonly version = VERSION
@@ -32,17 +36,18 @@ export class Context implements WritableContext {
   readonly #req: IncomingMessage
   readonly #traceparent: string | readonly string[] | undefined
   readonly #decisions: Decision[] = []
-  readonly #observers: Observer[] = []
+  #observers: readonly Observer[] = NONE
+  #counters: readonly object[] = NONE
   #id: string | undefined
-  #challenges: readonly string[] = []
+  #challenges: readonly string[] = NONE
   #authentication: AuthenticationState = 'not-run'
   #authenticator: object | undefined
   #principal: Principal | undefined
   #provenHop: string | undefined
-  #hopProven: HopProven = {}
+  #hopProven: HopProven = NOTHING
   #client: Client
   #clientDecidedBy: object | undefined
-  #how: AuthenticatedHow = {}
+  #how: AuthenticatedHow = NOTHING
   #input: Map<object, unknown> | undefined
   #route = UNMATCHED
   #problems: WeakSet<object> | undefined
@@ -160,8 +165,16 @@ export class Context implements WritableContext {
     return this.#problems?.has(problem) ?? false
   }
 
+  noteCounted(counter: object): void {
+    this.#counters = [...this.#counters, counter]
+  }
+
+  hasCounted(counter: object): boolean {
+    return this.#counters.includes(counter)
+  }
+
   observe(observer: Observer, replay = false): void {
-    this.#observers.push(observer)
+    this.#observers = [...this.#observers, observer]
     if (replay) {
       for (const decision of this.#decisions) this.#tell(observer, decision)
     }
@@ -210,6 +223,8 @@ export class Context implements WritableContext {
 }
 
 function pathOf(url: string): string {
-  const end = url.search(/[?#]/)
-  return end === -1 ? url : url.slice(0, end)
+  const query = url.indexOf('?')
+  const path = query === -1 ? url : url.slice(0, query)
+  const fragment = path.indexOf('#')
+  return fragment === -1 ? path : path.slice(0, fragment)
 }

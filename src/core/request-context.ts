@@ -84,6 +84,9 @@ export interface WritableContext extends RequestContext {
   record(decision: Decision, problem?: object): void
   /** Whether a decision was recorded with this very problem. */
   hasRecorded(problem: object): boolean
+  /** Says that a guard has counted this request: it may pass the guard again. `counter` is the guard's own. */
+  noteCounted(counter: object): void
+  hasCounted(counter: object): boolean
   /** Adds an observer; with `replay` it is told of the decisions so far. */
   observe(observer: Observer, replay?: boolean): void
   setInput(guard: object, value: unknown): void

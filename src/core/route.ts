@@ -36,8 +36,9 @@ const MAX_NESTING = 20
  * `{mount}`.
  */
 export function routeTemplate(req: IncomingMessage): string {
-  const { route, app, originalUrl } = req as IncomingMessage & ExpressParts
+  const { route } = req as IncomingMessage & ExpressParts
   if (route === undefined) return UNMATCHED
+  const { app, originalUrl } = req as IncomingMessage & ExpressParts
   const template = templateWithin(req, route)
   return app?.parent === undefined ? template : `${mountOf(app, originalUrl ?? '')}${template}`
 }

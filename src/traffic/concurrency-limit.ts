@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressPrefix } from '../core/address.js'
+import type { WritableContext } from '../core/context.js'
 import type { Mode } from '../core/decision.js'
 import { PASSED, defineGuard, type Guard, type Verdict } from '../core/guard.js'
 import type { Health, Stateful } from '../core/lifecycle.js'
@@ -68,7 +69,6 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
     })
   // A limit that is being tried out makes nobody wait either.
   const slots = new Slots(limit, mode === 'report' ? undefined : queue)
-  const counted = new WeakSet<IncomingMessage>()
   const keyOf = by === undefined ? () => EVERYBODY : keyReader(by, addressPrefix)
 
   const guard = defineGuard({
@@ -82,17 +82,22 @@ export function concurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyL
       ...(queue === undefined ? {} : { queue: queue.limit, queueTimeoutMs: queue.timeoutMs }),
     },
     check(req, context, res) {
-      if (counted.has(req)) return PASSED
-      return chain(keyOf(req, context), (key) => enter(key, req, res))
+      if (context.hasCounted(slots)) return PASSED
+      return chain(keyOf(req, context), (key) => enter(key, req, context, res))
     },
   })
 
-  function enter(key: string, req: IncomingMessage, res: ServerResponse): Verdict | Promise<Verdict> {
+  function enter(
+    key: string,
+    req: IncomingMessage,
+    context: WritableContext,
+    res: ServerResponse,
+  ): Verdict | Promise<Verdict> {
     // Whoever left while the key was looked for never comes in.
     if (hasEnded(req, res)) return new SecurityProblem('client_gone')
     const ticket = slots.enter(key, full)
     if (ticket === undefined && mode === 'enforce') return full()
-    counted.add(req)
+    context.noteCounted(slots)
     const { granted, release } = ticket ?? slots.enterAnyway(key)
     whenEnded(req, res, release)
     if (ticket === undefined) return full()

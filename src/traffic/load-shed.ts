@@ -101,7 +101,6 @@ export function loadShed(options: LoadShedOptions): LoadShedder {
     )
   const signals = new Signals(options)
   const level = new Level(() => signals.measured(), priority === undefined ? 1 : ORDER.length - 1)
-  const counted = new WeakSet<IncomingMessage>()
   let inFlight = 0
 
   const guard = defineGuard({
@@ -111,9 +110,12 @@ export function loadShed(options: LoadShedOptions): LoadShedder {
     mode,
     facts: { ...Object.fromEntries(given), priority: priority === undefined ? 'none' : 'function' },
     check(req, context, res) {
-      if (counted.has(req)) return PASSED
+      if (context.hasCounted(level)) return PASSED
       const verdict = judge(priorityOf(req, context))
-      if (verdict === PASSED || mode === 'report') count(req, res)
+      if (verdict === PASSED || mode === 'report') {
+        context.noteCounted(level)
+        count(req, res)
+      }
       return verdict
     },
   })
@@ -138,7 +140,6 @@ export function loadShed(options: LoadShedOptions): LoadShedder {
   }
 
   function count(req: IncomingMessage, res: ServerResponse): void {
-    counted.add(req)
     inFlight += 1
     whenEnded(req, res, () => {
       inFlight -= 1

@@ -43,7 +43,6 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
   const { penalties, settings } = checked
   const { name, store, isFailure, mode = 'enforce' } = options
   const attempts = new Attempts(checked, store)
-  const seen = new WeakSet<IncomingMessage>()
 
   const guard = defineGuard({
     kind: 'penalise',
@@ -57,16 +56,21 @@ export function penalise(options: PenaliseOptions | PenalisePolicies): Penaliser
       onOutage: settings.onOutage,
     },
     check(req, context, res) {
-      if (seen.has(req)) return PASSED
+      if (context.hasCounted(attempts)) return PASSED
       return chain(checksOf(penalties, req, context), (checks) =>
-        chain(attempts.begin(checks), (attempt) => conclude(attempt, req, res)),
+        chain(attempts.begin(checks), (attempt) => conclude(attempt, req, context, res)),
       )
     },
   })
 
-  function conclude(attempt: Attempt, req: IncomingMessage, res: ServerResponse): Verdict | Promise<Verdict> {
+  function conclude(
+    attempt: Attempt,
+    req: IncomingMessage,
+    context: WritableContext,
+    res: ServerResponse,
+  ): Verdict | Promise<Verdict> {
     if (attempt.outcome !== 'reserved') return refusal(attempt)
-    seen.add(req)
+    context.noteCounted(attempts)
     // Nobody will verify anything, so nothing was tried. Later, so that `defineGuard` sees it too: what is passed on at
     // once is verified, whether the caller is there or not.
     if (res.writableEnded || res.destroyed) {

@@ -47,7 +47,6 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
   const { name, policies, store, formats } = settings
   const lease = leaseCounters('rateLimit', policies, store)
   const counters = new GuardedCounters(lease, settings)
-  const counted = new WeakSet<IncomingMessage>()
   const isTrial = policies.every(({ mode }) => mode === 'report')
   const hasTrials = policies.some(({ mode }) => mode === 'report')
 
@@ -66,10 +65,10 @@ export function rateLimit(options: RateLimitOptions | RateLimitPolicies): RateLi
       onOutage: settings.onOutage,
     },
     check(req, context, res) {
-      if (counted.has(req)) return PASSED
+      if (context.hasCounted(counters)) return PASSED
       return chain(askedOf(policies, req, context), (asked) =>
         chain(counters.take(asked), (answer) => {
-          if (answer.allowed) counted.add(req)
+          if (answer.allowed) context.noteCounted(counters)
           return conclude(answer, context, res)
         }),
       )

@@ -125,7 +125,6 @@ export function slowDown(options: SlowDownOptions): Throttle {
   const lease = leaseCounters('slowDown', [kept], store)
   const counters = new GuardedCounters(lease, settings)
   const room = new WaitingRoom(maxWaiting, maxWaitingPerCaller)
-  const counted = new WeakSet<IncomingMessage>()
 
   const guard = defineGuard({
     kind: 'slowDown',
@@ -142,8 +141,8 @@ export function slowDown(options: SlowDownOptions): Throttle {
       onOutage,
     },
     check(req, context, res) {
-      if (counted.has(req)) return PASSED
-      counted.add(req)
+      if (context.hasCounted(counters)) return PASSED
+      context.noteCounted(counters)
       return chain(keyOf(req, context), (key) => {
         const check = { name: kept.name, rule: ruleOf(req, context), key, cost: 1 }
         return chain(counters.take([check]), (answer) =>

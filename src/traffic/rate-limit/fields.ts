@@ -31,10 +31,15 @@ export function writeFields(
 }
 
 function writeLists(res: ServerResponse, told: readonly Told[]): void {
-  const policies = told.map(policyItem)
-  const limits = told.map(({ name, state }) => `"${name}";r=${state.remaining};t=${toSeconds(state.resetMs)}`)
-  append(res, 'RateLimit-Policy', policies.join(', '))
-  append(res, 'RateLimit', limits.join(', '))
+  let policies = present(res, 'RateLimit-Policy')
+  let limits = present(res, 'RateLimit')
+  for (const each of told) {
+    const { name, state } = each
+    policies += `${policies === '' ? '' : ', '}${policyItem(each)}`
+    limits += `${limits === '' ? '' : ', '}"${name}";r=${state.remaining};t=${toSeconds(state.resetMs)}`
+  }
+  res.setHeader('RateLimit-Policy', policies)
+  res.setHeader('RateLimit', limits)
 }
 
 // A rule belongs to one policy, and is the same for every request of one plan.
@@ -79,7 +84,8 @@ function toSeconds(milliseconds: number): number {
   return Math.ceil(milliseconds / 1000)
 }
 
-function append(res: ServerResponse, field: string, value: string): void {
-  const present = res.getHeader(field)
-  res.setHeader(field, present === undefined ? value : `${String(present)}, ${value}`)
+/** What limiters before this one have said. */
+function present(res: ServerResponse, field: string): string {
+  const value = res.getHeader(field)
+  return value === undefined ? '' : String(value)
 }
