@@ -44,7 +44,7 @@ describe('abuse of a service that never comes to an end', () => {
       exitCode: 2,
       message: 'The service does not answer: nothing within 0.2 s.',
     })
-    expect(performance.now() - startedMs).toBeLessThan(1500)
+    expect(performance.now() - startedMs).toBeLessThan(5000)
   })
 
   it('streams of events behind a limit are broken off, and the limit is proven', async () => {
@@ -85,7 +85,7 @@ describe('abuse of a service that never comes to an end', () => {
       exitCode: 1,
       message: 'The run was ended after 1 seconds: the limit is not proven.',
     })
-    expect(performance.now() - startedMs).toBeLessThan(1800)
+    expect(performance.now() - startedMs).toBeLessThan(5000)
   })
 
   it('a port that speaks no TLS: it says why', async () => {

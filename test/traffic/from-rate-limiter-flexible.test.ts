@@ -20,6 +20,7 @@ import {
   type FlexiblePolicy,
 } from '../../src/traffic/from-rate-limiter-flexible.js'
 import { rateLimit, type LimitPolicy, type LimitSettings } from '../../src/traffic/rate-limit.js'
+import { inTime } from '../support/in-time.js'
 import { postgres, startPostgres, type RunningPostgres } from '../support/postgres.js'
 import { keepingLogger } from '../support/records.js'
 import { describeWith } from '../support/requirements.js'
@@ -370,71 +371,86 @@ describe('fromRateLimiterFlexible, of a limiter that fails', () => {
   const hanging = { reward: never, get: never }
   const tooSlow = { timeoutMs: 200 }
 
-  it('answers a refusal within its time, where nothing that comes after it answers', async () => {
-    const limiters: Record<string, FlexibleLimiter> = {
-      first: Object.assign(memory(), hanging),
-      full: Object.assign(memory({ points: 1 }), hanging),
-      last: Object.assign(memory(), hanging),
-    }
-    const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, tooSlow)
-    await port.take([check('full', 1)])
-    const startedMs = performance.now()
-    const answer = await port.take([check('first', 5), check('full', 1), check('last', 5)])
-    expect(performance.now() - startedMs).toBeLessThan(300)
-    expect(answer.allowed).toBe(false)
-    expect(answer.states.map(({ allowed, remaining }) => [allowed, remaining])).toEqual([
-      [true, 5],
-      [false, 0],
-      [true, 5],
-    ])
-  })
-
-  it('lets nobody wait for what is given back', async () => {
-    const limiter = Object.assign(memory({ points: 1 }), hanging)
-    const { port } = fromRateLimiterFlexible(limiter, tooSlow)
-    await port.take([check('full', 1)])
-    const startedMs = performance.now()
-    expect(await port.take([check('full', 1)])).toMatchObject({ allowed: false, states: [{ remaining: 0 }] })
-    expect(performance.now() - startedMs).toBeLessThan(100)
-  })
-
-  it('gives back what an answer did not wait for, and before the next take of the same key', async () => {
-    const limiter = memory({ points: 10 })
-    const reward = limiter.reward.bind(limiter)
-    limiter.reward = async (...args) => {
-      await new Promise((resolve) => setTimeout(resolve, 90))
-      return reward(...args)
-    }
-    const limiters: Record<string, FlexibleLimiter> = { slow: limiter, full: memory({ points: 1 }) }
-    const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, { timeoutMs: 1000 })
-    const [heavy, light, full] = [check('slow', 10, 7), check('slow', 10, 3), check('full', 1)]
-    expect((await port.take([full])).allowed).toBe(true)
-    expect((await port.take([heavy, full])).allowed).toBe(false)
-    expect((await port.peek([light])).states[0]?.remaining).toBe(10)
-    expect((await port.take([heavy, full])).allowed).toBe(false)
-    expect((await port.take([heavy])).allowed).toBe(true)
-    const others = { ...heavy, key: 'b' }
-    expect((await port.take([others, full])).allowed).toBe(false)
-    const startedMs = performance.now()
-    await port.take([{ ...light, key: 'c' }])
-    // Another caller waits for nothing.
-    expect(performance.now() - startedMs).toBeLessThan(70)
-  })
-
-  it('waits for what is on its way back for a tenth of its time, and not again and again', async () => {
-    const limiter = Object.assign(memory({ points: 1 }), hanging)
-    const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 1000, breakerFailures: 100 })
-    await port.take([check('hangs', 1)])
-    for (let index = 0; index < 5; index += 1) {
+  it(
+    'answers a refusal within its time, where nothing that comes after it answers',
+    inTime(async () => {
+      const limiters: Record<string, FlexibleLimiter> = {
+        first: Object.assign(memory(), hanging),
+        full: Object.assign(memory({ points: 1 }), hanging),
+        last: Object.assign(memory(), hanging),
+      }
+      const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, tooSlow)
+      await port.take([check('full', 1)])
       const startedMs = performance.now()
-      expect((await port.take([check('hangs', 1)])).allowed).toBe(false)
-      expect(performance.now() - startedMs).toBeLessThan(250)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 150))
-    const startedMs = performance.now()
-    await port.take([check('hangs', 1)])
-    expect(performance.now() - startedMs).toBeLessThan(80)
-  })
+      const answer = await port.take([check('first', 5), check('full', 1), check('last', 5)])
+      expect(performance.now() - startedMs).toBeLessThan(300)
+      expect(answer.allowed).toBe(false)
+      expect(answer.states.map(({ allowed, remaining }) => [allowed, remaining])).toEqual([
+        [true, 5],
+        [false, 0],
+        [true, 5],
+      ])
+    }),
+  )
+
+  it(
+    'lets nobody wait for what is given back',
+    inTime(async () => {
+      const limiter = Object.assign(memory({ points: 1 }), hanging)
+      const { port } = fromRateLimiterFlexible(limiter, tooSlow)
+      await port.take([check('full', 1)])
+      const startedMs = performance.now()
+      expect(await port.take([check('full', 1)])).toMatchObject({
+        allowed: false,
+        states: [{ remaining: 0 }],
+      })
+      expect(performance.now() - startedMs).toBeLessThan(100)
+    }),
+  )
+
+  it(
+    'gives back what an answer did not wait for, and before the next take of the same key',
+    inTime(async () => {
+      const limiter = memory({ points: 10 })
+      const reward = limiter.reward.bind(limiter)
+      limiter.reward = async (...args) => {
+        await new Promise((resolve) => setTimeout(resolve, 90))
+        return reward(...args)
+      }
+      const limiters: Record<string, FlexibleLimiter> = { slow: limiter, full: memory({ points: 1 }) }
+      const { port } = fromRateLimiterFlexible(({ name }) => limiters[name]!, { timeoutMs: 1000 })
+      const [heavy, light, full] = [check('slow', 10, 7), check('slow', 10, 3), check('full', 1)]
+      expect((await port.take([full])).allowed).toBe(true)
+      expect((await port.take([heavy, full])).allowed).toBe(false)
+      expect((await port.peek([light])).states[0]?.remaining).toBe(10)
+      expect((await port.take([heavy, full])).allowed).toBe(false)
+      expect((await port.take([heavy])).allowed).toBe(true)
+      const others = { ...heavy, key: 'b' }
+      expect((await port.take([others, full])).allowed).toBe(false)
+      const startedMs = performance.now()
+      await port.take([{ ...light, key: 'c' }])
+      // Another caller waits for nothing.
+      expect(performance.now() - startedMs).toBeLessThan(70)
+    }),
+  )
+
+  it(
+    'waits for what is on its way back for a tenth of its time, and not again and again',
+    inTime(async () => {
+      const limiter = Object.assign(memory({ points: 1 }), hanging)
+      const { port } = fromRateLimiterFlexible(limiter, { timeoutMs: 1000, breakerFailures: 100 })
+      await port.take([check('hangs', 1)])
+      for (let index = 0; index < 5; index += 1) {
+        const startedMs = performance.now()
+        expect((await port.take([check('hangs', 1)])).allowed).toBe(false)
+        expect(performance.now() - startedMs).toBeLessThan(250)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      const startedMs = performance.now()
+      await port.take([check('hangs', 1)])
+      expect(performance.now() - startedMs).toBeLessThan(80)
+    }),
+  )
 
   it('looks whether a heavy request fits in the same time, and charges nobody after it', async () => {
     const limiter = memory({ points: 100 })
