@@ -8,8 +8,8 @@ import { retryAfter } from '../core/retry-after.js'
 import { chain, disarm } from '../core/thenable.js'
 import { Attempts, type Attempt, type Refused } from './penalise/attempts.js'
 import { penaltiesOf, type PenaliseOptions, type PenalisePolicies, type Penalty } from './penalise/options.js'
-import { whenHandedOver } from './penalise/handed-over.js'
-import { together } from './penalise/together.js'
+import { whenHandedOver } from './handed-over.js'
+import { together } from './counting/together.js'
 import { whenEnded } from './shared-end.js'
 
 export type {

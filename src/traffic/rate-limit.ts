@@ -5,7 +5,7 @@ import type { Stateful } from '../core/lifecycle.js'
 import type { RateLimitCheck, RateLimitState } from '../core/ports.js'
 import { SecurityProblem, isSecurityProblem } from '../core/problem.js'
 import { retryAfter } from '../core/retry-after.js'
-import { chain, disarm, isThenable } from '../core/thenable.js'
+import { chain, isThenable } from '../core/thenable.js'
 import { leaseCounters } from './counting/counters.js'
 import { writeFields, type Told } from './rate-limit/fields.js'
 import {
@@ -15,6 +15,7 @@ import {
   type RateLimitPolicies,
 } from './rate-limit/options.js'
 import { GuardedCounters, type Counted } from './counting/outage.js'
+import { together } from './counting/together.js'
 
 export type { FieldFormat } from './rate-limit/fields.js'
 export type { AddressPrefix } from '../core/address.js'
@@ -116,17 +117,11 @@ function askedOf(
   req: IncomingMessage,
   context: WritableContext,
 ): Checks | Promise<Checks> {
-  const asked: Asked[] = []
-  try {
-    for (const policy of policies) asked.push(checkOf(policy, policies.length > 1, req, context))
-  } catch (cause) {
-    // Nobody waits any more for those that are asking somebody.
-    asked.forEach(disarm)
-    throw cause
-  }
-  if (!asked.some((each) => isThenable(each)))
-    return present(asked as readonly (RateLimitCheck | undefined)[])
-  return Promise.all(asked.map((each) => Promise.resolve(each))).then(present)
+  const isOneOfSeveral = policies.length > 1
+  return chain(
+    together(policies, (policy) => checkOf(policy, isOneOfSeveral, req, context)),
+    present,
+  )
 }
 
 function present(asked: readonly (RateLimitCheck | undefined)[]): Checks {

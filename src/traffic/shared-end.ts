@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { whenHandedOver } from './handed-over.js'
 
 type Listener = () => void
 
@@ -60,12 +61,7 @@ function listenToResponse(res: ServerResponse, tell: Listener): void {
   res.once('close', tell)
   if (res.socket !== null) return
   // Node.js says nothing of an answer that is complete before its turn.
-  const { end } = res as { end: (...given: unknown[]) => ServerResponse }
-  Object.assign(res, {
-    end: (...given: unknown[]) => {
-      const answer = end.apply(res, given)
-      if (res.writableEnded && res.socket === null) tell()
-      return answer
-    },
+  whenHandedOver(res, () => {
+    if (res.socket === null) tell()
   })
 }

@@ -1,5 +1,6 @@
 import type { GuardMetadata } from '../../core/metadata.js'
 import { found } from '../catalogue.js'
+import { countedBy } from '../limiters.js'
 import type { Finding } from '../model.js'
 import { onceEach, type Examined } from './examined.js'
 
@@ -33,9 +34,7 @@ function countsBy({ layer, facts }: GuardMetadata, fact: 'address' | 'route'): b
   if (fact === 'address' && layer === 'authentication') return facts['failureLimit'] !== undefined
   if (layer !== 'traffic') return false
   const policies: readonly unknown[] = Array.isArray(facts['policies']) ? facts['policies'] : [facts]
-  return policies
-    .map((policy) => (policy as { readonly by?: unknown } | null | undefined)?.by)
-    .some((by) => by === fact || (Array.isArray(by) && by.includes(fact)))
+  return policies.some((policy) => countedBy((policy ?? {}) as GuardMetadata['facts']).includes(fact))
 }
 
 function labelOf(about: GuardMetadata | undefined): string {

@@ -25,7 +25,7 @@ import { policyList } from '../counting/policy-list.js'
 import { addressPrefixRule, instancesRule, windowSeconds as windowRule } from '../shared-options.js'
 import { storeRule } from '../../core/store-rules.js'
 import type { BlockRule } from './blocks.js'
-import { together } from './together.js'
+import { together } from '../counting/together.js'
 
 /** Whom failures are counted for: as in `rateLimit`, or facts and functions together, as address and account. */
 export type PenaltyBy = LimitBy | readonly (LimitFact | KeyFunction)[]

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { holdersOf, lateAnswerTo, markAnsweredFor } from '../late-answer.js'
-import { whenHandedOver } from '../penalise/handed-over.js'
+import { whenHandedOver } from '../handed-over.js'
 
 type Method = (...given: unknown[]) => unknown
 
